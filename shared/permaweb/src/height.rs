@@ -1,0 +1,106 @@
+//! The block height, cached: assignments need one, and no POST may wait for a gateway.
+//!
+//! The cached height never goes back, whatever a gateway says. When gateways are down, the last known
+//! height stays and the poller backs off; an outage is logged once when it starts and once when it ends.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rand::{Rng, RngExt, rngs::StdRng};
+
+use crate::{Backoff, Gateway, PermawebError};
+
+/// The pause between two polls unless configured otherwise; a block takes about two minutes.
+pub const HEIGHT_POLL_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The highest block height seen. Clones share it.
+#[derive(Debug, Clone)]
+pub struct HeightCache {
+    /// The height plus one; 0 while none is known.
+    next: Arc<AtomicU64>,
+}
+
+impl HeightCache {
+    /// A cache that starts at a height known from before, if there is one.
+    pub fn starting_at(height: Option<u64>) -> Self {
+        let next = height.map_or(0, |height| height.saturating_add(1));
+        Self { next: Arc::new(AtomicU64::new(next)) }
+    }
+
+    /// The highest height seen so far. Does not wait.
+    pub fn get(&self) -> Option<u64> {
+        // The number stands alone: nothing else is published through it.
+        self.next.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Takes note of a height; returns whether it is higher than all before.
+    pub fn observe(&self, height: u64) -> bool {
+        let next = height.saturating_add(1);
+        self.next.fetch_max(next, Ordering::Relaxed) < next
+    }
+}
+
+/// Polls the height into `cache` about every `every` (up to a fifth less, so that many writers do not
+/// ask in step) until `stop` is done. `on_change` gets each new highest height, to keep it across
+/// restarts; it runs on the poller's task and must not block for long.
+pub async fn run_height_poller(
+    gateway: Gateway,
+    cache: HeightCache,
+    every: Duration,
+    on_change: impl Fn(u64) + Send + Sync,
+    stop: impl Future,
+) {
+    let mut poller = Poller { every, failures: 0, rng: rand::make_rng::<StdRng>() };
+    let polling = async {
+        loop {
+            let pause = match gateway.height().await {
+                Ok(height) => {
+                    if cache.observe(height) {
+                        on_change(height);
+                    }
+                    poller.succeeded(height)
+                }
+                Err(error) => poller.failed(&error),
+            };
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::select! {
+        _ = stop => {}
+        () = polling => {}
+    }
+}
+
+/// When to ask next, and what to say about it.
+struct Poller<R> {
+    every: Duration,
+    /// Failures since the last success.
+    failures: u32,
+    rng: R,
+}
+
+impl<R: Rng> Poller<R> {
+    fn succeeded(&mut self, height: u64) -> Duration {
+        if self.failures > 0 {
+            tracing::info!(height, failures = self.failures, "block height is known again");
+            self.failures = 0;
+        }
+        self.every - self.rng.random_range(Duration::ZERO..=self.every / 5)
+    }
+
+    fn failed(&mut self, error: &PermawebError) -> Duration {
+        if self.failures == 0 {
+            let error = error as &(dyn Error + 'static);
+            tracing::warn!(error, "block height cannot be asked, the last one stays in use");
+        }
+        let pause = Backoff::default().delay(self.failures, &mut self.rng);
+        self.failures = self.failures.saturating_add(1);
+        pause
+    }
+}
