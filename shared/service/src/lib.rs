@@ -1,1 +1,22 @@
-//! Placeholder.
+//! What every rota server shares: settings, logs, metrics, the HTTP server loop and its layers,
+//! bounded request bodies, shutdown.
+//!
+//! This crate must not know what an item, a process or a schedule is: it would serve any small HTTP
+//! service as well. Everything a client can make grow has a limit here: connections, header bytes,
+//! header time, body bytes, body time, an answer nobody reads, the values of metric labels.
+
+pub mod body;
+pub mod config;
+pub mod layers;
+pub mod logs;
+pub mod metrics;
+pub mod server;
+pub mod shutdown;
+mod stall;
+
+pub use body::{BodyBudget, BodyError, BodyPermit, read_body};
+pub use config::{ByteSize, ConfigError, Env, Setting, SettingReport, Source};
+pub use logs::LogFormat;
+pub use metrics::HttpMetrics;
+pub use server::{Server, ServerLimits};
+pub use shutdown::Stop;

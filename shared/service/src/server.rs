@@ -1,0 +1,199 @@
+//! The HTTP/1.1 server: an accept loop over hyper with every limit a public port needs.
+//!
+//! One task a connection, and nothing around the router that a request would pay for. Limits: the number
+//! of connections (further ones wait in the kernel's queue), the time and bytes for a request's head
+//! (which is also how long an idle connection is kept), the time an answer may lie unread, and the time
+//! running requests get to finish when the server stops. How long a *body* may take is for the handler
+//! to say, with [`crate::read_body`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tower::Service;
+
+use crate::stall::WriteStall;
+
+/// The most bytes a request's head may have; also the most that one read of a body takes in.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long accepting pauses after an error that time may heal, such as too many open files.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The limits of a [`Server`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// The longest time from the first byte a connection could send to the end of a request's head. An
+    /// idle connection is closed after this time too.
+    pub header_timeout: Duration,
+    /// The longest time in which a client takes no byte of an answer that waits for it.
+    pub write_stall: Duration,
+    /// The most connections served at once; more wait unaccepted.
+    pub connections_max: usize,
+    /// How long running requests may still take once the server stops.
+    pub drain: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            write_stall: Duration::from_secs(60),
+            connections_max: 4096,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A listening server that serves nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    limits: ServerLimits,
+}
+
+impl Server {
+    /// Listens at `address`; port 0 picks a free one.
+    ///
+    /// # Errors
+    /// The address cannot be listened at.
+    pub async fn bind(address: SocketAddr, limits: ServerLimits) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, limits })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `app` until `stop`, then lets running requests finish for [`ServerLimits::drain`] and cuts
+    /// the rest.
+    ///
+    /// # Errors
+    /// The socket stopped listening. Any other failure to accept is logged and tried again.
+    pub async fn run(self, app: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { listener, limits, .. } = self;
+        let mut serving = Serving::new(app, &limits);
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                next = serving.accept(&listener) => {
+                    let (stream, slot) = next?;
+                    serving.spawn(stream, slot);
+                }
+            }
+        }
+        drop(listener);
+        serving.drain(limits.drain).await;
+        Ok(())
+    }
+}
+
+/// The connections being served, and what is needed to serve another.
+struct Serving {
+    app: Router,
+    http: http1::Builder,
+    write_stall: Duration,
+    slots: Arc<Semaphore>,
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+}
+
+impl Serving {
+    fn new(app: Router, limits: &ServerLimits) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .keep_alive(true)
+            .max_buf_size(HEAD_BYTES_MAX);
+        Self {
+            // Prepares the routes once instead of at every request.
+            app: app.with_state(()),
+            http,
+            write_stall: limits.write_stall,
+            slots: Arc::new(Semaphore::new(limits.connections_max)),
+            graceful: GracefulShutdown::new(),
+            connections: JoinSet::new(),
+        }
+    }
+
+    /// The next connection, once there is a slot for it.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
+        loop {
+            let error = match listener.accept().await {
+                Ok((stream, _)) => return Ok((stream, slot)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                // The client gave up before it was accepted.
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {}
+                io::ErrorKind::InvalidInput => return Err(error),
+                _ => {
+                    tracing::error!(%error, "cannot accept connections, trying again");
+                    sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    fn spawn(&mut self, stream: TcpStream, slot: OwnedSemaphorePermit) {
+        while self.connections.try_join_next().is_some() {}
+        let app = self.app.clone();
+        let (http, watcher) = (self.http.clone(), self.graceful.watcher());
+        let write_stall = self.write_stall;
+        self.connections.spawn(async move {
+            serve(stream, &http, watcher, app, write_stall).await;
+            drop(slot);
+        });
+    }
+
+    /// Closes idle connections, waits for busy ones, and aborts those left after `limit`.
+    async fn drain(mut self, limit: Duration) {
+        if timeout(limit, self.graceful.shutdown()).await.is_err() {
+            while self.connections.try_join_next().is_some() {}
+            tracing::warn!(connections = self.connections.len(), "cut off after the drain time");
+        }
+        self.connections.shutdown().await;
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    http: &http1::Builder,
+    watcher: Watcher,
+    app: Router,
+    write_stall: Duration,
+) {
+    // An answer is written whole, so waiting to fill a packet only delays it. Not worth failing over.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let io = TokioIo::new(WriteStall::new(stream, write_stall));
+    // A router is always ready, so it is called without being asked.
+    let service = service_fn(move |request: hyper::Request<Incoming>| app.clone().call(request));
+    if let Err(error) = watcher.watch(http.serve_connection(io, service)).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
