@@ -167,12 +167,13 @@ impl Gateway {
         hosts: &[Url],
         path: &[&str],
         limit: usize,
-        read: impl Fn(Answer) -> Result<T, PermawebError>,
+        read: impl Fn(&Answer) -> Result<T, PermawebError>,
     ) -> Result<Option<T>, PermawebError> {
         let mut failure = None;
         for host in hosts {
             let request = self.0.client.get(http::join(host, path));
-            match http::ask(request, http::host(host), limit).await.and_then(&read) {
+            let answer = http::ask(request, http::host(host), limit).await;
+            match answer.and_then(|answer| read(&answer)) {
                 Ok(known) => return Ok(Some(known)),
                 Err(error) => note(&mut failure, error),
             }
@@ -206,7 +207,7 @@ struct Status {
 }
 
 /// Reads `/tx/{id}/status`: 202, and "Pending" under any status, mean known but in no block.
-fn read_status(answer: Answer) -> Result<Option<u64>, PermawebError> {
+fn read_status(answer: &Answer) -> Result<Option<u64>, PermawebError> {
     if answer.status == StatusCode::ACCEPTED || answer.body.trim_ascii() == b"Pending" {
         return Ok(None);
     }
@@ -214,9 +215,9 @@ fn read_status(answer: Answer) -> Result<Option<u64>, PermawebError> {
 }
 
 /// Reads `/raw/{id}`: only a 200 carries the data (202 says that it is still on its way).
-fn read_raw(answer: Answer) -> Result<Bytes, PermawebError> {
+fn read_raw(answer: &Answer) -> Result<Bytes, PermawebError> {
     match answer.status {
-        StatusCode::OK => Ok(answer.body),
-        status => Err(PermawebError::Status { host: answer.host, status: status.as_u16() }),
+        StatusCode::OK => Ok(answer.body.clone()),
+        status => Err(PermawebError::Status { host: answer.host.clone(), status: status.as_u16() }),
     }
 }

@@ -104,3 +104,65 @@ impl<R: Rng> Poller<R> {
         pause
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn the_cache_starts_where_told_and_only_rises() {
+        let cache = HeightCache::starting_at(None);
+        assert_eq!(cache.get(), None);
+        assert!(cache.observe(0));
+        assert_eq!(cache.get(), Some(0));
+        let clone = cache.clone();
+        assert!(clone.observe(9));
+        assert!(!cache.observe(9) && !cache.observe(8));
+        assert_eq!(cache.get(), Some(9));
+        assert_eq!(HeightCache::starting_at(Some(5)).get(), Some(5));
+    }
+
+    #[test]
+    fn the_cache_rises_under_many_observers() {
+        let cache = HeightCache::starting_at(None);
+        std::thread::scope(|scope| {
+            for thread in 0..4u64 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    for i in 0..1_000 {
+                        cache.observe(i * 4 + thread);
+                    }
+                });
+            }
+        });
+        assert_eq!(cache.get(), Some(3_999));
+    }
+
+    fn poller(every: Duration) -> Poller<StdRng> {
+        Poller { every, failures: 0, rng: StdRng::seed_from_u64(7) }
+    }
+
+    #[test]
+    fn a_success_is_followed_by_the_interval_less_a_fifth_at_most() {
+        let every = Duration::from_secs(30);
+        let mut poller = poller(every);
+        let pauses: Vec<_> = (0..100).map(|_| poller.succeeded(1)).collect();
+        assert!(pauses.iter().all(|pause| (every * 4 / 5..=every).contains(pause)));
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]), "there is jitter");
+        assert_eq!(self::poller(Duration::ZERO).succeeded(1), Duration::ZERO);
+    }
+
+    #[test]
+    fn failures_back_off_up_to_a_minute_until_a_success() {
+        let error = PermawebError::NotFound { id: String::new() };
+        let mut poller = poller(Duration::from_secs(30));
+        for attempt in 0..100 {
+            assert!(poller.failed(&error) <= Backoff::default().ceiling(attempt));
+        }
+        assert!((0..100).any(|_| poller.failed(&error) > Duration::from_secs(50)));
+        poller.succeeded(1);
+        assert!(poller.failed(&error) <= Duration::from_millis(250));
+    }
+}

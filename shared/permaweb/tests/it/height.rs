@@ -1,0 +1,125 @@
+//! The height poller: rises, never falls, survives outages without a flood of logs, stops at once.
+
+use std::{
+    future::pending,
+    io::Write,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rota_permaweb::{Gateway, GatewayConfig, HeightCache, run_height_poller};
+use url::Url;
+
+use crate::server::{Fault, Stub, reply};
+
+const EVERY: Duration = Duration::from_millis(5);
+
+fn gateway(url: &Url) -> Gateway {
+    Gateway::new(GatewayConfig {
+        gateway_url: url.clone(),
+        arweave_url: url.clone(),
+        graphql_url: None,
+        arweave_url_list: vec![],
+        timeout: Duration::from_secs(10),
+    })
+    .unwrap()
+}
+
+/// A node that answers with these bodies in turn, and with the last one for ever.
+async fn node(bodies: &'static [&'static str]) -> Stub {
+    let turn = Arc::new(AtomicUsize::new(0));
+    Stub::with(move |_| {
+        let turn = turn.fetch_add(1, Ordering::Relaxed).min(bodies.len() - 1);
+        reply(200, bodies[turn])
+    })
+    .await
+}
+
+/// Polls until the cache shows `height`, and returns what was told to `on_change`.
+async fn poll_until(stub: &Stub, cache: &HeightCache, height: u64) -> Vec<u64> {
+    let changes = Mutex::new(vec![]);
+    let seen = async {
+        while cache.get() != Some(height) {
+            tokio::time::sleep(EVERY).await;
+        }
+    };
+    let on_change = |height| changes.lock().unwrap().push(height);
+    let polling = run_height_poller(gateway(&stub.url), cache.clone(), EVERY, on_change, seen);
+    tokio::time::timeout(Duration::from_secs(10), polling).await.unwrap();
+    changes.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn the_cache_follows_rises_only() {
+    let bodies = &[r#"{"height":10}"#, r#"{"height":9}"#, r#"{"height":12}"#, r#"{"height":13}"#];
+    let stub = node(bodies).await;
+    let cache = HeightCache::starting_at(Some(10));
+    assert_eq!(poll_until(&stub, &cache, 13).await, [12, 13]);
+}
+
+#[tokio::test]
+async fn an_absurd_height_does_not_stick() {
+    let stub = node(&[r#"{"height":1000000000000}"#, "x", r#"{"height":7}"#]).await;
+    let cache = HeightCache::starting_at(None);
+    assert_eq!(poll_until(&stub, &cache, 7).await, [7]);
+}
+
+#[tokio::test]
+async fn it_stops_in_the_middle_of_a_request() {
+    let gateway = gateway(&Fault::Silent.serve().await);
+    let stop = tokio::time::sleep(Duration::from_millis(50));
+    let begin = Instant::now();
+    run_height_poller(gateway, HeightCache::starting_at(None), EVERY, |_| (), stop).await;
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn it_can_run_as_a_task_of_its_own() {
+    let stub = node(&[r#"{"height":5}"#]).await;
+    let cache = HeightCache::starting_at(None);
+    let poller =
+        run_height_poller(gateway(&stub.url), cache.clone(), EVERY, |_| (), pending::<()>());
+    let task = tokio::spawn(poller);
+    while cache.get().is_none() {
+        tokio::time::sleep(EVERY).await;
+    }
+    assert_eq!(cache.get(), Some(5));
+    task.abort();
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_logged_once_and_so_is_its_end() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    // Node and gateway are one host here, so each failed poll takes two of these.
+    let stub = node(&["x", "x", "x", "x", r#"{"height":1}"#, r#"{"height":2}"#]).await;
+    poll_until(&stub, &HeightCache::starting_at(None), 2).await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("makes no sense"), "{text}");
+    assert!(lines[1].contains("INFO") && lines[1].contains("failures=2"), "{text}");
+}
