@@ -1,0 +1,190 @@
+//! The item: one parse over the received bytes, then views into them.
+//!
+//! Parsing checks the structure and the tags and computes nothing: ids, addresses and hashes are
+//! worked out when asked for, because a page of a schedule parses hundreds of items and shows few
+//! of their hashes.
+
+use crate::reader::{Field, ParseError, Reader};
+use crate::tags::{self, Tag, Tags};
+use crate::{Address, Chunk, DEEP_HASH_BYTES, ItemId, SignatureType, deep_hash};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// An ANS-104 data item: well-formed, but its signature has not been checked.
+///
+/// Cloning is cheap and shares the bytes.
+#[derive(Clone, Debug)]
+pub struct Item {
+    bytes: Bytes,
+    layout: Layout,
+}
+
+/// Where the fields of an item lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) signature_type: SignatureType,
+    pub(crate) has_target: bool,
+    pub(crate) has_anchor: bool,
+    pub(crate) tag_count: usize,
+    pub(crate) tag_bytes: usize,
+}
+
+/// Length of the signature type, in bytes.
+const TYPE_BYTES: usize = 2;
+/// Length of the tag count and the tag length together, in bytes.
+const TAG_HEADER_BYTES: usize = 16;
+
+impl Layout {
+    pub(crate) fn signature(&self) -> Range<usize> {
+        sized(TYPE_BYTES, self.signature_type.signature_len())
+    }
+
+    pub(crate) fn owner(&self) -> Range<usize> {
+        sized(self.signature().end, self.signature_type.owner_len())
+    }
+
+    /// The 32 bytes after the flag, or nothing after it.
+    fn target(&self) -> Range<usize> {
+        sized(self.owner().end + 1, if self.has_target { 32 } else { 0 })
+    }
+
+    fn anchor(&self) -> Range<usize> {
+        sized(self.target().end + 1, if self.has_anchor { 32 } else { 0 })
+    }
+
+    pub(crate) fn tags(&self) -> Range<usize> {
+        sized(self.anchor().end + TAG_HEADER_BYTES, self.tag_bytes)
+    }
+
+    /// The hash that is signed, of an item laid out so; the signature itself is not covered.
+    pub(crate) fn signing_hash(&self, bytes: &[u8]) -> [u8; DEEP_HASH_BYTES] {
+        let blob = |range| Chunk::Blob(&bytes[range]);
+        deep_hash(&Chunk::List(&[
+            Chunk::Blob(b"dataitem"),
+            Chunk::Blob(b"1"),
+            Chunk::Blob(self.signature_type.decimal().as_bytes()),
+            blob(self.owner()),
+            blob(self.target()),
+            blob(self.anchor()),
+            blob(self.tags()),
+            Chunk::Blob(&bytes[self.tags().end..]),
+        ]))
+    }
+}
+
+fn sized(start: usize, len: usize) -> Range<usize> {
+    start..start + len
+}
+
+impl Item {
+    /// Reads the structure of an item. All bytes after the tags are its data.
+    ///
+    /// # Errors
+    /// The first field that is malformed, cut short or beyond a limit (contract §1).
+    pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
+        let layout = parse_layout(&bytes)?;
+        Ok(Self { bytes, layout })
+    }
+
+    /// An item whose bytes were laid out by this crate.
+    pub(crate) fn assembled(bytes: Bytes, layout: Layout) -> Self {
+        Self { bytes, layout }
+    }
+
+    /// The whole item, as received.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How the item is signed.
+    #[must_use]
+    pub fn signature_type(&self) -> SignatureType {
+        self.layout.signature_type
+    }
+
+    /// The signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.bytes[self.layout.signature()]
+    }
+
+    /// The id: SHA-256 of the signature, computed at each call.
+    #[must_use]
+    pub fn id(&self) -> ItemId {
+        ItemId::of_signature(self.signature())
+    }
+
+    /// The owner: the public key, or an address text for [`SignatureType::TypedEthereum`].
+    #[must_use]
+    pub fn owner(&self) -> &[u8] {
+        &self.bytes[self.layout.owner()]
+    }
+
+    /// The owner's address: SHA-256 of the owner, computed at each call.
+    #[must_use]
+    pub fn owner_address(&self) -> Address {
+        Address::of_owner(self.owner())
+    }
+
+    /// The target, if there is one.
+    #[must_use]
+    pub fn target(&self) -> Option<&[u8; 32]> {
+        self.bytes[self.layout.target()].first_chunk()
+    }
+
+    /// The anchor, if there is one.
+    #[must_use]
+    pub fn anchor(&self) -> Option<&[u8; 32]> {
+        self.bytes[self.layout.anchor()].first_chunk()
+    }
+
+    /// The tags as received, encoded; these are the bytes that were signed.
+    #[must_use]
+    pub fn tag_bytes(&self) -> &[u8] {
+        &self.bytes[self.layout.tags()]
+    }
+
+    /// The tags, in order.
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = Tag<'_>> {
+        Tags::new(self.tag_bytes(), self.layout.tag_count)
+    }
+
+    /// The value of the first tag with this name (case matters).
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags().find(|tag| tag.name == name).map(|tag| tag.value)
+    }
+
+    /// The data.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.bytes[self.layout.tags().end..]
+    }
+
+    /// The data, sharing the item's bytes.
+    #[must_use]
+    pub fn data_bytes(&self) -> Bytes {
+        self.bytes.slice(self.layout.tags().end..)
+    }
+
+    /// What the owner signs: the deep hash of all other fields (ANS-104 §2.1).
+    #[must_use]
+    pub fn signing_hash(&self) -> [u8; DEEP_HASH_BYTES] {
+        self.layout.signing_hash(&self.bytes)
+    }
+}
+
+fn parse_layout(bytes: &[u8]) -> Result<Layout, ParseError> {
+    let mut reader = Reader::new(bytes);
+    let number = u16::from_le_bytes(*reader.array(Field::SignatureType)?);
+    let signature_type = SignatureType::try_from(number)?;
+    reader.take(signature_type.signature_len(), Field::Signature)?;
+    reader.take(signature_type.owner_len(), Field::Owner)?;
+    let has_target = reader.optional_32(Field::Target)?.is_some();
+    let has_anchor = reader.optional_32(Field::Anchor)?.is_some();
+    let tag_count = reader.number::<8>(Field::TagCount, tags::TAGS_MAX)?;
+    let tag_bytes = reader.number::<8>(Field::TagLength, usize::MAX)?;
+    tags::validate(reader.take(tag_bytes, Field::Tags)?, tag_count)?;
+    Ok(Layout { signature_type, has_target, has_anchor, tag_count, tag_bytes })
+}

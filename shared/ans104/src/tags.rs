@@ -1,0 +1,370 @@
+//! Tags: an Avro array of `{name: string, value: string}` (ANS-104 §2.2, Avro 1.8 "binary encoding").
+//!
+//! Decoding takes every layout Avro allows (several blocks, negative counts with a byte size) and
+//! borrows from the input; nothing is allocated. Encoding writes what arbundles writes: one block
+//! and a terminator, and no bytes at all for no tags.
+
+use std::str;
+
+/// How many tags an item may have.
+pub const TAGS_MAX: usize = 128;
+/// How long the name of a tag may be, in bytes.
+pub const TAG_NAME_BYTES_MAX: usize = 1024;
+/// How long the value of a tag may be, in bytes.
+pub const TAG_VALUE_BYTES_MAX: usize = 3072;
+/// The most bytes of a variable-length number: 64 bits, 7 to a byte.
+const LONG_BYTES_MAX: u32 = 10;
+
+/// A tag, borrowed from its item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tag<'a> {
+    /// Its name; may occur more than once in an item.
+    pub name: &'a str,
+    /// Its value.
+    pub value: &'a str,
+}
+
+/// Why bytes are not tags, or why tags may not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TagError {
+    /// The tag bytes end inside a tag, or before the terminator.
+    #[error("tags are cut short")]
+    Truncated,
+    /// A number has more than 64 bits.
+    #[error("a number in the tags has more than 64 bits")]
+    NumberTooLong,
+    /// A name, value or block has a negative length.
+    #[error("a length in the tags is negative")]
+    NegativeLength,
+    /// A block ends elsewhere than its byte size says.
+    #[error("a block of tags is not as long as it says")]
+    BlockSize,
+    /// More than [`TAGS_MAX`] tags.
+    #[error("{count} tags are more than {TAGS_MAX}")]
+    TooMany {
+        /// How many there are, at least.
+        count: u64,
+    },
+    /// A name longer than [`TAG_NAME_BYTES_MAX`].
+    #[error("tag name of {len} bytes is longer than {TAG_NAME_BYTES_MAX}")]
+    NameTooLong {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A value longer than [`TAG_VALUE_BYTES_MAX`].
+    #[error("tag value of {len} bytes is longer than {TAG_VALUE_BYTES_MAX}")]
+    ValueTooLong {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A name or value that is not UTF-8.
+    #[error("tag name or value is not utf-8")]
+    NotUtf8,
+    /// The item's header announced another number of tags.
+    #[error("{found} tags where the header says {header}")]
+    CountMismatch {
+        /// The number in the header.
+        header: usize,
+        /// The number of tags that are there.
+        found: usize,
+    },
+    /// Bytes are left after the terminator.
+    #[error("{len} bytes are left after the tags")]
+    TrailingBytes {
+        /// How many.
+        len: usize,
+    },
+}
+
+/// Encodes tags as arbundles does. Limits are not checked: see [`check`].
+#[must_use]
+pub fn encode<S: AsRef<str>>(tags: &[(S, S)]) -> Vec<u8> {
+    if tags.is_empty() {
+        return Vec::new();
+    }
+    let text: usize = tags.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
+    // A length of up to 8,191 bytes takes two bytes; longer ones only let the buffer grow.
+    let mut out = Vec::with_capacity(text + 4 * tags.len() + 3);
+    put_len(&mut out, tags.len());
+    for (name, value) in tags {
+        put_text(&mut out, name.as_ref());
+        put_text(&mut out, value.as_ref());
+    }
+    out.push(0);
+    out
+}
+
+/// Holds tags against the limits of ANS-104.
+///
+/// # Errors
+/// The first limit that is broken.
+pub fn check<S: AsRef<str>>(tags: &[(S, S)]) -> Result<(), TagError> {
+    if tags.len() > TAGS_MAX {
+        return Err(TagError::TooMany { count: tags.len() as u64 });
+    }
+    tags.iter().try_for_each(|(name, value)| {
+        check_name(name.as_ref().len() as u64)?;
+        check_value(value.as_ref().len() as u64).map(drop)
+    })
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_len(out, text.len());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// A non-negative number, zig-zag encoded: twice its value, 7 bits to a byte, lowest first.
+fn put_len(out: &mut Vec<u8>, len: usize) {
+    let mut value = (len as u64) << 1;
+    while value > 0x7f {
+        out.push(0x80 | (value & 0x7f) as u8);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn check_name(len: u64) -> Result<usize, TagError> {
+    within(len, TAG_NAME_BYTES_MAX).ok_or(TagError::NameTooLong { len })
+}
+
+fn check_value(len: u64) -> Result<usize, TagError> {
+    within(len, TAG_VALUE_BYTES_MAX).ok_or(TagError::ValueTooLong { len })
+}
+
+fn within(len: u64, max: usize) -> Option<usize> {
+    usize::try_from(len).ok().filter(|len| *len <= max)
+}
+
+/// The tags in tag bytes that have been read once without error.
+pub(crate) struct Tags<'a> {
+    reader: TagReader<'a>,
+    left: usize,
+}
+
+impl<'a> Tags<'a> {
+    /// Over bytes that [`validate`] took, with the count that it was given.
+    pub(crate) fn new(valid: &'a [u8], count: usize) -> Self {
+        Self { reader: TagReader::new(valid), left: count }
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = Tag<'a>;
+
+    fn next(&mut self) -> Option<Tag<'a>> {
+        let tag = self.reader.next_tag().ok().flatten()?;
+        self.left -= 1;
+        Some(tag)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Tags<'_> {}
+
+/// Checks that `bytes` are exactly `count` tags within the limits.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub(crate) fn validate(bytes: &[u8], count: usize) -> Result<(), TagError> {
+    let mut reader = TagReader::new(bytes);
+    let mut found = 0;
+    while reader.next_tag()?.is_some() {
+        found += 1;
+    }
+    if found != count {
+        return Err(TagError::CountMismatch { header: count, found });
+    }
+    Ok(())
+}
+
+/// Reads tags one by one from bytes that may be anything.
+struct TagReader<'a> {
+    rest: &'a [u8],
+    /// Tags left in the current block.
+    block: u64,
+    /// What must be left after the current block, if it says how long it is.
+    after_block: Option<usize>,
+    /// Tags in all blocks so far, the current one included.
+    total: u64,
+    done: bool,
+}
+
+impl<'a> TagReader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, block: 0, after_block: None, total: 0, done: bytes.is_empty() }
+    }
+
+    fn next_tag(&mut self) -> Result<Option<Tag<'a>>, TagError> {
+        if self.block == 0 && !self.done {
+            self.next_block()?;
+        }
+        if self.done {
+            return Ok(None);
+        }
+        self.block -= 1;
+        let name = self.text(check_name)?;
+        let value = self.text(check_value)?;
+        Ok(Some(Tag { name, value }))
+    }
+
+    /// Enters the next block, which is never empty, or finds the end.
+    fn next_block(&mut self) -> Result<(), TagError> {
+        if self.after_block.take().is_some_and(|rest| rest != self.rest.len()) {
+            return Err(TagError::BlockSize);
+        }
+        let count = self.long()?;
+        if count == 0 {
+            self.done = true;
+            return match self.rest.len() {
+                0 => Ok(()),
+                len => Err(TagError::TrailingBytes { len }),
+            };
+        }
+        if count < 0 {
+            let size = self.len()?;
+            let rest = within(size, self.rest.len()).ok_or(TagError::Truncated)?;
+            self.after_block = Some(self.rest.len() - rest);
+        }
+        self.block = count.unsigned_abs();
+        self.total = self.total.saturating_add(self.block);
+        if self.total > TAGS_MAX as u64 {
+            return Err(TagError::TooMany { count: self.total });
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, check: fn(u64) -> Result<usize, TagError>) -> Result<&'a str, TagError> {
+        let len = check(self.len()?)?;
+        let (text, rest) = self.rest.split_at_checked(len).ok_or(TagError::Truncated)?;
+        self.rest = rest;
+        str::from_utf8(text).map_err(|_| TagError::NotUtf8)
+    }
+
+    fn len(&mut self) -> Result<u64, TagError> {
+        u64::try_from(self.long()?).map_err(|_| TagError::NegativeLength)
+    }
+
+    /// A zig-zag number of at most 64 bits.
+    fn long(&mut self) -> Result<i64, TagError> {
+        let mut value = 0_u64;
+        for shift in (0..LONG_BYTES_MAX).map(|byte| 7 * byte) {
+            let (&byte, rest) = self.rest.split_first().ok_or(TagError::Truncated)?;
+            self.rest = rest;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return Err(TagError::NumberTooLong);
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+        }
+        Err(TagError::NumberTooLong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode(bytes: &[u8]) -> Result<Vec<(String, String)>, TagError> {
+        let mut reader = TagReader::new(bytes);
+        let mut tags = Vec::new();
+        while let Some(tag) = reader.next_tag()? {
+            tags.push((tag.name.to_owned(), tag.value.to_owned()));
+        }
+        Ok(tags)
+    }
+
+    fn owned(tags: &[(&str, &str)]) -> Vec<(String, String)> {
+        tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn writes_one_block_and_a_terminator() {
+        assert_eq!(encode(&[("a", "bc")]), [2, 2, b'a', 4, b'b', b'c', 0]);
+        assert_eq!(encode::<&str>(&[]), []);
+        let long = "x".repeat(64);
+        assert_eq!(encode(&[("", long.as_str())])[..4], [2, 0, 0x80, 1]);
+    }
+
+    #[test]
+    fn reads_every_layout_of_avro() {
+        let tags = owned(&[("a", "b"), ("c", "d")]);
+        let one_block = [4, 2, b'a', 2, b'b', 2, b'c', 2, b'd', 0];
+        let two_blocks = [2, 2, b'a', 2, b'b', 2, 2, b'c', 2, b'd', 0];
+        let sized = [3, 16, 2, b'a', 2, b'b', 2, b'c', 2, b'd', 0];
+        let mixed = [1, 8, 2, b'a', 2, b'b', 2, 2, b'c', 2, b'd', 0];
+        for bytes in [&one_block[..], &two_blocks, &sized, &mixed] {
+            assert_eq!(decode(bytes), Ok(tags.clone()), "{bytes:?}");
+            assert_eq!(validate(bytes, 2), Ok(()));
+            assert_eq!(Tags::new(bytes, 2).len(), 2);
+            assert_eq!(Tags::new(bytes, 2).count(), 2);
+        }
+        assert_eq!(decode(&[]), Ok(Vec::new()));
+        assert_eq!(decode(&[0]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let cases: [(&[u8], TagError); 12] = [
+            (&[2, 2, b'a', 2, b'b'], TagError::Truncated),
+            (&[2, 2, b'a', 9, b'b', 0], TagError::NegativeLength),
+            (&[2, 2, b'a', 4, b'b'], TagError::Truncated),
+            (&[2, 1, 0], TagError::NegativeLength),
+            (&[2, 2, 0xff, 0, 0], TagError::NotUtf8),
+            (&[1, 6, 2, b'a', 2, b'b', 0], TagError::BlockSize),
+            (&[1, 99, 2, b'a', 2, b'b', 0], TagError::NegativeLength),
+            (&[1, 98, 2, b'a', 2, b'b', 0], TagError::Truncated),
+            (&[0, 0, 0], TagError::TrailingBytes { len: 2 }),
+            (&[0x82, 2, 0, 0], TagError::TooMany { count: 129 }),
+            (&[2, 0x82, 0x10], TagError::NameTooLong { len: 1025 }),
+            (&[2, 0, 0x82, 0x30], TagError::ValueTooLong { len: 3073 }),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(decode(bytes), Err(error), "{bytes:?}");
+        }
+        assert_eq!(validate(&[0], 1), Err(TagError::CountMismatch { header: 1, found: 0 }));
+    }
+
+    #[test]
+    fn numbers_end_at_64_bits() {
+        let lowest = [[0xff; 9].as_slice(), &[1]].concat();
+        assert_eq!(decode(&[&lowest, &[0][..]].concat()), Err(TagError::TooMany { count: 1 << 63 }));
+        assert_eq!(decode(&[[0xff; 9].as_slice(), &[2]].concat()), Err(TagError::NumberTooLong));
+        assert_eq!(decode(&[0x80; 11]), Err(TagError::NumberTooLong));
+    }
+
+    #[test]
+    fn limits_are_the_last_lengths_that_pass() {
+        let name = "n".repeat(TAG_NAME_BYTES_MAX);
+        let value = "v".repeat(TAG_VALUE_BYTES_MAX);
+        let tags = vec![(name.clone(), value.clone()); TAGS_MAX];
+        assert_eq!(check(&tags), Ok(()));
+        assert_eq!(decode(&encode(&tags)), Ok(tags.clone()));
+        assert_eq!(check(&vec![("", ""); 129]), Err(TagError::TooMany { count: 129 }));
+        let (long_name, long_value) = (format!("{name}n"), format!("{value}v"));
+        assert_eq!(check(&[(long_name, value)]), Err(TagError::NameTooLong { len: 1025 }));
+        assert_eq!(check(&[(name, long_value)]), Err(TagError::ValueTooLong { len: 3073 }));
+    }
+
+    proptest! {
+        #[test]
+        fn codec_round_trips(tags in prop::collection::vec((".{0,80}", ".{0,200}"), 0..20)) {
+            let bytes = encode(&tags);
+            prop_assert_eq!(validate(&bytes, tags.len()), Ok(()));
+            prop_assert_eq!(decode(&bytes), Ok(tags));
+        }
+
+        #[test]
+        fn arbitrary_bytes_end_in_a_result(bytes: Vec<u8>, count in 0_usize..4) {
+            if validate(&bytes, count).is_ok() {
+                prop_assert_eq!(Tags::new(&bytes, count).count(), count);
+            }
+        }
+    }
+}
