@@ -76,13 +76,11 @@ fn refused_redirect(previous: &[Url], next: &Url) -> Option<&'static str> {
     }
 }
 
-/// Checks that requests can be built on `url`: http or https, with a host. Query and fragment are cut.
+/// Checks that requests can be sent to `url`: http or https, with a host.
 ///
 /// # Errors
 /// [`PermawebError::BadUrl`].
 pub(crate) fn base(mut url: Url) -> Result<Url, PermawebError> {
-    url.set_query(None);
-    url.set_fragment(None);
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         return Ok(url);
     }
@@ -92,9 +90,10 @@ pub(crate) fn base(mut url: Url) -> Result<Url, PermawebError> {
     Err(PermawebError::BadUrl { url: url.into() })
 }
 
-/// `base` with `segments` appended to its path; a path prefix stays.
+/// `base` with `segments` appended to its path; a path prefix stays, a query does not.
 pub(crate) fn join(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
+    url.set_query(None);
     // An http(s) url always has path segments.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
@@ -191,15 +190,15 @@ mod tests {
             ("http://a.b", "http://a.b/tx/x"),
             ("http://a.b/", "http://a.b/tx/x"),
             ("http://a.b:1/pre/fix", "http://a.b:1/pre/fix/tx/x"),
-            ("http://a.b/pre/", "http://a.b/pre/tx/x"),
+            ("http://a.b/pre/?q=1", "http://a.b/pre/tx/x"),
         ] {
             assert_eq!(join(&url(base), &["tx", "x"]).as_str(), joined);
         }
     }
 
     #[test]
-    fn a_base_is_http_with_a_host_and_its_query_is_cut() {
-        assert_eq!(base(url("https://a.b/p?q=1#f")).unwrap().as_str(), "https://a.b/p");
+    fn a_base_is_http_with_a_host() {
+        assert_eq!(base(url("https://a.b/p?q=1")).unwrap().as_str(), "https://a.b/p?q=1");
         for bad in ["ftp://u:secret@a.b", "mailto:a@b.c", "file:///etc/passwd"] {
             let error = base(url(bad)).unwrap_err();
             assert!(matches!(error, PermawebError::BadUrl { .. }), "{bad}");

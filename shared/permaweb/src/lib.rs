@@ -2,9 +2,9 @@
 //! ([`HeightCache`], [`run_height_poller`]) and bundlers ([`Bundler`]).
 //!
 //! Every byte that arrives here is hostile. Each request has one time-out that covers redirects and
-//! body, each body a byte limit, each list a bound; an answer that breaks one is an error that names
-//! the host, never a panic or a hang. "No" and "could not ask" are never mixed up: a gateway that does
-//! not know an id is an answer, a gateway that cannot be reached is an error.
+//! body, and each body a byte limit; an answer that breaks one is an error, never a panic or a hang.
+//! "No" and "could not ask" are never mixed up: a gateway that does not know an id is an answer, a
+//! gateway that cannot be reached is an error.
 //!
 //! Serves DUR-2: [`Bundler::deliver`] reports an item as delivered only when the bundler named its id.
 //! This crate must not know processes, nonces or stores: it speaks of ids and bytes.

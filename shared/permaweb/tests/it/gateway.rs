@@ -228,11 +228,11 @@ async fn a_transaction_is_asked_for_by_variable_at_the_gateways_graphql() {
 async fn a_graphql_url_of_its_own_is_used_as_it_is() {
     let stub = Stub::answering(200, r#"{"data":{"transactions":{"edges":[]}}}"#).await;
     let nobody = Fault::Refused.serve().await;
-    let graphql_url = Some(stub.url.join("/my/gql").unwrap());
+    let graphql_url = Some(stub.url.join("/my/gql?key=1").unwrap());
     let client =
         Gateway::new(GatewayConfig { graphql_url, ..config(&nobody, &nobody, &[]) }).unwrap();
     assert_eq!(client.transaction(&id()).await.unwrap(), None);
-    assert_eq!(stub.lines(), ["POST /my/gql"]);
+    assert_eq!(stub.lines(), ["POST /my/gql?key=1"]);
 }
 
 #[tokio::test]
