@@ -163,3 +163,20 @@ impl Chunks {
         joined.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_chunks_do_not_cost_a_handle_each() {
+        let mut chunks = Chunks::default();
+        for _ in 0..10_000 {
+            chunks.push(Bytes::from_static(b"a"));
+        }
+        assert_eq!((chunks.kept.len(), chunks.small.len()), (1, 9_999));
+        chunks.push(Bytes::from(vec![b'b'; CHUNK_BYTES_MIN]));
+        assert_eq!((chunks.kept.len(), chunks.small.len()), (3, 0));
+        assert_eq!(chunks.join(10_000 + CHUNK_BYTES_MIN).len(), 10_000 + CHUNK_BYTES_MIN);
+    }
+}

@@ -78,8 +78,7 @@ pub fn catch_panic() -> CatchPanic {
     CatchPanicLayer::custom(answer_panic as fn(Box<dyn Any + Send>) -> Response<Body>)
 }
 
-// By value, because that is the form tower-http calls.
-#[allow(clippy::needless_pass_by_value)]
+#[expect(clippy::needless_pass_by_value, reason = "tower-http calls it with the value")]
 fn answer_panic(payload: Box<dyn Any + Send>) -> Response<Body> {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
