@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The read function: every GET route of the contract (§3), over whatever store implements
+//! [`ScheduleReader`].
+//!
+//! It shows what the reader gives it and nothing else, so DUR-1 and RD-1 are the reader's to keep. It
+//! must not know RocksDB, Postgres, or any key: the same router runs in `rota local` and in a Lambda.
+
+mod routes;
+
+pub use routes::{ReadState, router};

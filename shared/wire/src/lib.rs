@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The HTTP contract of a Scheduler Unit: queries in, JSON out, one table from errors to status codes.
+//!
+//! Every server of rota answers through this crate, so that the same request gets the same answer
+//! from the ledger and from a read replica. It must not know stores, sockets or keys.
+
+mod error;
+mod json;
+mod parse;
+mod query;
+mod submission;
+
+pub use error::ApiError;
+pub use json::{address_answer, node, page, process, receipt, timestamp_answer};
+pub use parse::{ForeignNode, ForeignNodeError};
+pub use query::{QueryError, ReadQuery, process_parameter};
+pub use submission::Submission;

@@ -1,0 +1,113 @@
+//! Admission: everything that is decided about an item before it enters its lane. Many at once, no
+//! lock. The rules themselves are in `rota_schedule`; this gathers what they need to know.
+
+use crate::writer::Writer;
+use bytes::Bytes;
+use rota_ans104::{Item, ItemId};
+use rota_permaweb::PermawebError;
+use rota_schedule::{Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal, settlement_depth};
+use rota_wire::ApiError;
+use std::time::Instant;
+
+impl Writer {
+    /// Parses, verifies and admits an item that was posted.
+    pub(crate) async fn admit_item(&self, body: Bytes) -> Result<Admitted, ApiError> {
+        let candidate = self.verify(body).await?;
+        let since = Instant::now();
+        let facts = self.facts(&candidate).await?;
+        self.metrics().facts.observe(since.elapsed().as_secs_f64());
+        Ok(candidate.admit(facts)?)
+    }
+
+    /// Off the async threads: hashing a large item takes tens of milliseconds.
+    async fn verify(&self, body: Bytes) -> Result<Candidate, ApiError> {
+        let Ok(_permit) = self.verifiers().acquire().await else {
+            return Err(ApiError::NotAccepting("the scheduler is stopping"));
+        };
+        let content_checks = self.config().deep_hash_checks;
+        let since = Instant::now();
+        let work = tokio::task::spawn_blocking(move || {
+            let item = Item::parse(body).map_err(|error| ApiError::Item(error.to_string()))?;
+            let verified = item.verify().map_err(|error| ApiError::Item(error.to_string()))?;
+            Ok(Candidate::of(verified, content_checks)?)
+        });
+        let candidate = work.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "verifying an item did not come to an end");
+            Err(ApiError::Internal)
+        });
+        self.metrics().verify.observe(since.elapsed().as_secs_f64());
+        candidate
+    }
+
+    async fn facts(&self, candidate: &Candidate) -> Result<Facts, ApiError> {
+        let process = candidate.process();
+        let process_known = self.knows(&process)?;
+        let on_boot_found = match candidate {
+            // A process that is here already gets its first answer, whatever the gateways say today.
+            Candidate::Process { on_boot: Some(id), .. } if !process_known => {
+                self.gateway().exists(id).await.map_err(|error| upstream(&error))?
+            }
+            Candidate::Process { .. } | Candidate::Message { .. } => true,
+        };
+        Ok(Facts { process_known, on_boot_found })
+    }
+
+    /// Admits an item that lies elsewhere: by what the gateway knows of it, or with `base_layer` by
+    /// how deep it is settled.
+    pub(crate) async fn admit_assignment(
+        &self,
+        process: ProcessId,
+        id: MessageId,
+        base_layer: bool,
+        exclude: Exclude,
+    ) -> Result<Admitted, ApiError> {
+        if !self.config().process_assignment {
+            return Err(Refusal::AssignOff.into());
+        }
+        if !self.knows(&process)? {
+            return Err(Refusal::ProcessUnknown(process).into());
+        }
+        if base_layer {
+            let needed = self.settlement_depth(&process)?;
+            let confirmations = self.gateway().confirmations(&id.into()).await.map_err(|error| upstream(&error))?;
+            return Ok(Admitted::settled(process, id, exclude, confirmations, needed)?);
+        }
+        let content = self.content_at_gateway(id).await?;
+        Ok(Admitted::known_item(process, id, exclude, content))
+    }
+
+    fn settlement_depth(&self, process: &ProcessId) -> Result<u64, ApiError> {
+        let entry = self.ledger().entry(process, 0).map_err(|error| store(&error))?;
+        let bytes = entry.and_then(|entry| entry.into_inner().message).unwrap_or_default();
+        // Without an item of its own (an imported process) there is no wish, and the default holds.
+        Ok(Item::parse(bytes).map_or_else(|_| rota_schedule::SETTLEMENT_DEPTH_DEFAULT, |item| settlement_depth(&item)))
+    }
+
+    async fn content_at_gateway(&self, id: MessageId) -> Result<Option<ContentHash>, ApiError> {
+        let id = ItemId::from(id);
+        let known = self.gateway().transaction(&id).await.map_err(|error| upstream(&error))?;
+        let Some(transaction) = known else { return Err(Refusal::ItemUnknown(id.into()).into()) };
+        if !self.config().deep_hash_checks {
+            return Ok(None);
+        }
+        let max = usize::try_from(self.config().item_bytes_max).unwrap_or(usize::MAX);
+        let data = self.gateway().raw(&id, max).await.map_err(|error| upstream(&error))?;
+        let recipient = transaction.recipient.as_ref().map_or(&[][..], |id| &id[..]);
+        let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(Some(ContentHash::of_fields(recipient, &transaction.anchor, tags, &data)))
+    }
+
+    fn knows(&self, process: &ProcessId) -> Result<bool, ApiError> {
+        Ok(self.lanes().has_head(process) || self.ledger().head(process).map_err(|error| store(&error))?.is_some())
+    }
+}
+
+fn upstream(error: &PermawebError) -> ApiError {
+    tracing::warn!(%error, "a gateway did not answer");
+    ApiError::Upstream("the gateway")
+}
+
+fn store(error: &rota_ledger::LedgerError) -> ApiError {
+    tracing::error!(%error, "the ledger did not answer");
+    ApiError::Upstream("the store")
+}

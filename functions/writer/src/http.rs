@@ -1,0 +1,64 @@
+//! `POST /` (contract §3).
+
+use crate::writer::Writer;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use rota_schedule::Receipt;
+use rota_service::{BodyError, read_body};
+use rota_wire::{ApiError, Submission};
+use std::time::Duration;
+
+/// A body that brings nothing for this long is given up.
+const BODY_STALL_MAX: Duration = Duration::from_secs(10);
+/// A body that is not whole after this long is given up.
+const BODY_TOTAL_MAX: Duration = Duration::from_secs(60);
+
+/// The routes that write.
+pub fn router(writer: Writer) -> Router {
+    Router::new().route("/", post(submit)).with_state(writer)
+}
+
+async fn submit(
+    State(writer): State<Writer>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    if let Some(reason) = writer.refuses() {
+        return Err(ApiError::NotAccepting(reason));
+    }
+    let receipt = match Submission::from_query(query.as_deref())? {
+        Submission::Item => post_item(&writer, &headers, body).await?,
+        Submission::Assign { process, message, base_layer, exclude } => {
+            let admitted = writer.admit_assignment(process, message, base_layer, exclude).await?;
+            Receipt::of_assignment(&writer.place(admitted).await?)
+        }
+    };
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], rota_wire::receipt(&receipt)).into_response())
+}
+
+async fn post_item(writer: &Writer, headers: &HeaderMap, body: Body) -> Result<Receipt, ApiError> {
+    let max = writer.config().item_bytes_max;
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let limit = usize::try_from(max).unwrap_or(usize::MAX);
+    // The permit keeps the body's bytes counted until its entry is committed.
+    let (bytes, _permit) = read_body(body, length, limit, writer.bodies(), BODY_STALL_MAX, BODY_TOTAL_MAX)
+        .await
+        .map_err(|error| body_error(&error, max))?;
+    let admitted = writer.admit_item(bytes).await?;
+    Ok(Receipt::of_item(&writer.place(admitted).await?))
+}
+
+const fn body_error(error: &BodyError, max: u64) -> ApiError {
+    match error {
+        BodyError::TooLarge { .. } => ApiError::TooLarge { max },
+        BodyError::Stalled => ApiError::Body("it was sent too slowly"),
+        BodyError::Broken => ApiError::Body("the connection broke"),
+        BodyError::NoRoom => ApiError::Busy("too many bytes are in flight at this scheduler"),
+    }
+}

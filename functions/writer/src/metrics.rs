@@ -1,0 +1,102 @@
+//! What the writer measures. Times are in seconds, sizes in bytes.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use rota_ledger::{CommitObservation, Ledger};
+use rota_schedule::Timestamp;
+use rota_service::metrics::stage_buckets;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+fn stage_histogram() -> Histogram {
+    Histogram::new(stage_buckets())
+}
+
+/// The metrics of one writer.
+#[derive(Clone, Debug)]
+pub struct WriterMetrics {
+    pub(crate) verify: Histogram,
+    pub(crate) facts: Histogram,
+    pub(crate) queue: Histogram,
+    pub(crate) sign: Histogram,
+    commit: Histogram,
+    pub(crate) repeated: Counter,
+    pub(crate) waiting: Gauge,
+    pub(crate) lanes: Gauge,
+    pub(crate) uploads: Counter,
+    pub(crate) upload_failures: Counter,
+    commits: Counter,
+    entries: Counter,
+    outbox_depth: Gauge,
+    outbox_age: Gauge,
+    failed: Gauge,
+}
+
+impl WriterMetrics {
+    /// Registers all of them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let stages = Family::<StageLabel, Histogram>::new_with_constructor(stage_histogram);
+        registry.register("rota_write_stage_seconds", "Stages of a write", stages.clone());
+        let stage = |stage| stages.get_or_create_owned(&StageLabel { stage });
+        let mut metrics = Self {
+            verify: stage("verify"),
+            facts: stage("facts"),
+            queue: stage("queue"),
+            sign: stage("sign"),
+            commit: stage("commit"),
+            repeated: Counter::default(),
+            waiting: Gauge::default(),
+            lanes: Gauge::default(),
+            uploads: Counter::default(),
+            upload_failures: Counter::default(),
+            commits: Counter::default(),
+            entries: Counter::default(),
+            outbox_depth: Gauge::default(),
+            outbox_age: Gauge::default(),
+            failed: Gauge::default(),
+        };
+        metrics.register_plain(registry);
+        metrics
+    }
+
+    fn register_plain(&mut self, registry: &mut Registry) {
+        registry.register("rota_repeated_items", "Items answered with the entry they had (DUP-1)", self.repeated.clone());
+        registry.register("rota_write_queue_depth", "Items waiting in a lane", self.waiting.clone());
+        registry.register("rota_lanes_active", "Processes with items in flight", self.lanes.clone());
+        registry.register("rota_uploads", "Items that a bundler took", self.uploads.clone());
+        registry.register("rota_upload_failures", "Deliveries that failed and are tried again", self.upload_failures.clone());
+        registry.register("rota_commits", "Group commits", self.commits.clone());
+        registry.register("rota_entries_committed", "Entries committed", self.entries.clone());
+        registry.register("rota_outbox_depth", "Items committed and not uploaded yet (DUR-2)", self.outbox_depth.clone());
+        registry.register("rota_outbox_age_seconds", "Age of the oldest item in the outbox", self.outbox_age.clone());
+        registry.register("rota_ledger_failed", "1 after a failed write, until a restart", self.failed.clone());
+    }
+
+    /// Takes in one group commit.
+    pub fn observe_commit(&self, commit: &CommitObservation) {
+        self.commit.observe(commit.seconds);
+        self.commits.inc();
+        self.entries.inc_by(commit.entries as u64);
+    }
+
+    /// Takes in what the ledger knows, before the metrics are shown.
+    pub fn refresh(&self, ledger: &Ledger, now: Timestamp) {
+        let outbox = ledger.outbox_stats();
+        let age = outbox.oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0));
+        self.outbox_depth.set(saturating(outbox.depth));
+        self.outbox_age.set(saturating(Duration::from_millis(age).as_secs()));
+        self.failed.set(i64::from(ledger.failure().is_some()));
+    }
+}
+
+fn saturating(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,75 @@
+//! What reading needs of a store. The ledger implements it, and so does the read model.
+
+use crate::{Entry, PageQuery, ProcessId};
+use bytes::Bytes;
+use rota_ans104::Address;
+use std::future::Future;
+
+/// A part of a schedule, in the order of nonces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The entries; empty only when there is none within the bounds.
+    pub entries: Vec<Entry>,
+    /// True only if a further entry exists within the bounds.
+    pub has_next: bool,
+}
+
+/// What an id stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is a process: the asked-for page of its schedule.
+    Page(Page),
+    /// It is a message or an assignment: its entry.
+    Entry(Entry),
+}
+
+/// What the scheduler says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchedulerInfo {
+    /// The address of the wallet that signs assignments.
+    pub address: Address,
+    /// The newest height of the Arweave block chain it knows; 0 until one was ever seen.
+    pub block_height: u64,
+}
+
+/// Why a read could not be answered. Never means "not found": that is an `Ok(None)`.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store cannot answer now; asking again may help.
+    #[error("the store did not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What lies in the store cannot be what was put there.
+    #[error("a stored record is damaged")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Reads schedules. Shows committed entries only (DUR-1) and never answers short (RD-1).
+pub trait ScheduleReader: Send + Sync + 'static {
+    /// Finds what `id` stands for: a page of a process's schedule, or the entry of a message or an
+    /// assignment. A message that was assigned more than once is found at its earliest place, in
+    /// `process` if that is given. `query` is used only if `id` is a process.
+    fn find(
+        &self,
+        id: [u8; 32],
+        process: Option<ProcessId>,
+        query: PageQuery,
+    ) -> impl Future<Output = Result<Option<Found>, ReadError>> + Send;
+
+    /// The newest entry of a process.
+    fn latest(
+        &self,
+        process: ProcessId,
+    ) -> impl Future<Output = Result<Option<Entry>, ReadError>> + Send;
+
+    /// The entry of a process's own assignment, with the item that spawned it.
+    fn process(
+        &self,
+        process: ProcessId,
+    ) -> impl Future<Output = Result<Option<Entry>, ReadError>> + Send;
+
+    /// The bytes of an item or an assignment, exactly as signed.
+    fn raw(&self, id: [u8; 32]) -> impl Future<Output = Result<Option<Bytes>, ReadError>> + Send;
+
+    /// The wallet's address and the block height.
+    fn scheduler(&self) -> impl Future<Output = Result<SchedulerInfo, ReadError>> + Send;
+}

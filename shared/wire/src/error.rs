@@ -1,0 +1,128 @@
+//! The one table from errors to status codes (contract §5).
+
+use crate::QueryError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rota_schedule::{ReadError, Refusal};
+use std::time::Duration;
+
+/// Everything that a client can be told instead of an answer. The texts are for the client; what must
+/// stay inside is logged where it is turned into one of these.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// A query parameter.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The body is no item, or its signature does not verify.
+    #[error("the body is not a valid ANS-104 item: {0}")]
+    Item(String),
+    /// The rules of the schedule refuse the item.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The body did not arrive whole, or not in time.
+    #[error("the body did not arrive: {0}")]
+    Body(&'static str),
+    /// There is no such thing here.
+    #[error("{0} is not known to this scheduler")]
+    Unknown(String),
+    /// No route of the contract.
+    #[error("there is no such route")]
+    NoRoute,
+    /// The route knows other methods.
+    #[error("this route does not take that method")]
+    Method,
+    /// The item is larger than is accepted here.
+    #[error("the item is larger than {max} bytes")]
+    TooLarge {
+        /// The configured limit.
+        max: u64,
+    },
+    /// A bounded queue is full.
+    #[error("{0}, try again soon")]
+    Busy(&'static str),
+    /// Something that the answer depends on does not answer.
+    #[error("{0} does not answer, try again soon")]
+    Upstream(&'static str),
+    /// This writer takes nothing (any more).
+    #[error("not accepting writes: {0}")]
+    NotAccepting(&'static str),
+    /// The entry may or may not be committed.
+    #[error("the outcome is unknown, post it again: the same item gets the same answer")]
+    OutcomeUnknown,
+    /// A fault of ours. The cause is in the log.
+    #[error("internal error")]
+    Internal,
+}
+
+impl ApiError {
+    /// The status code of contract §5.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Query(_) | Self::Item(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(refusal) => refusal_status(refusal),
+            Self::Unknown(_) | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Upstream(_) | Self::NotAccepting(_) | Self::OutcomeUnknown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// When it is worth trying again.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy(_) | Self::OutcomeUnknown => Some(Duration::from_secs(1)),
+            Self::Upstream(_) => Some(Duration::from_secs(5)),
+            Self::NotAccepting(_) => Some(Duration::from_secs(10)),
+            _ => None,
+        }
+    }
+}
+
+const fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::TagMissing(_)
+        | Refusal::TypeUnknown(_)
+        | Refusal::Link(_)
+        | Refusal::NoTarget
+        | Refusal::OnBootMalformed(_)
+        | Refusal::OnBootNotFound(_)
+        | Refusal::Exclude(_) => StatusCode::BAD_REQUEST,
+        Refusal::AssignOff | Refusal::NotSettled { .. } => StatusCode::FORBIDDEN,
+        Refusal::ProcessUnknown(_) | Refusal::ItemUnknown(_) => StatusCode::NOT_FOUND,
+        Refusal::Duplicate { .. } => StatusCode::CONFLICT,
+    }
+}
+
+impl From<ReadError> for ApiError {
+    /// Logs the cause: the client learns only what it can act on.
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(cause) => {
+                tracing::error!(error = %cause, "the store did not answer a read");
+                Self::Upstream("the store")
+            }
+            ReadError::Damaged(cause) => {
+                tracing::error!(error = %cause, "a stored record is damaged");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "error": self.to_string() }).to_string();
+        let mut response =
+            (self.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if let Some(wait) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        response
+    }
+}

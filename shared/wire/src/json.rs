@@ -1,0 +1,239 @@
+//! The JSON of the contract (§3), written straight into one buffer.
+//!
+//! A page of a hundred is 400 KB of which most is base64 of keys and signatures. It is written
+//! without an intermediate tree, and an owner that repeats (the scheduler's own, in every assignment)
+//! is hashed and encoded once.
+
+use rota_ans104::{Address, Item, ParseError, b64};
+use rota_schedule::{Cursor, Entry, Page, ReadError, Receipt, SchedulerInfo, Timestamp};
+use std::io::Write as _;
+
+/// Bytes of JSON that an entry takes besides the base64 of what it holds.
+const ENTRY_OVERHEAD_BYTES: usize = 1_024;
+
+/// A page of a schedule.
+///
+/// # Errors
+/// [`ReadError::Damaged`] if a stored item does not parse.
+pub fn page(page: &Page, cursor: Cursor, show_anchor: bool) -> Result<Vec<u8>, ReadError> {
+    let mut out = NodeWriter::for_entries(&page.entries, show_anchor);
+    out.raw(b"{\"page_info\":{\"has_next_page\":");
+    out.raw(if page.has_next { b"true" } else { b"false" });
+    out.raw(b"},\"edges\":[");
+    for (index, entry) in page.entries.iter().enumerate() {
+        out.raw(if index == 0 { b"{\"node\":" } else { b",{\"node\":" });
+        out.node(entry)?;
+        let place = match cursor {
+            Cursor::Timestamp => entry.timestamp.0,
+            Cursor::Nonce => entry.nonce,
+        };
+        out.number(b",\"cursor\":\"", place);
+        out.raw(b"\"}");
+    }
+    out.raw(b"]}");
+    Ok(out.bytes)
+}
+
+/// One entry: message and assignment.
+///
+/// # Errors
+/// [`ReadError::Damaged`] if a stored item does not parse.
+pub fn node(entry: &Entry, show_anchor: bool) -> Result<Vec<u8>, ReadError> {
+    let mut out = NodeWriter::for_entries(std::slice::from_ref(entry), show_anchor);
+    out.node(entry)?;
+    Ok(out.bytes)
+}
+
+/// The flat answer of `GET /processes/{id}`, from the entry of the process's own assignment.
+///
+/// # Errors
+/// [`ReadError::Damaged`] if a stored item does not parse or is not there.
+pub fn process(entry: &Entry) -> Result<Vec<u8>, ReadError> {
+    let assignment = Item::parse(entry.assignment.clone()).map_err(damaged)?;
+    let bytes = entry
+        .message
+        .clone()
+        .ok_or_else(|| ReadError::Damaged("the process has no item".into()))?;
+    let item = Item::parse(bytes).map_err(damaged)?;
+    let mut out = NodeWriter::for_entries(std::slice::from_ref(entry), false);
+    out.id(b"{\"process_id\":\"", entry.message_id.as_bytes());
+    out.raw(b"\",\"block\":");
+    out.text(assignment.tag("Block-Height").unwrap_or_default())?;
+    out.owner(Part::Message, item.owner());
+    out.tags(&item)?;
+    out.number(b",\"timestamp\":", entry.timestamp.0);
+    out.raw(b",\"data\":");
+    out.text_or_null(std::str::from_utf8(item.data()).ok())?;
+    out.anchor(&item, false)?;
+    out.id(b",\"signature\":\"", item.signature());
+    out.raw(b"\",\"target\":");
+    match item.target() {
+        Some(target) => {
+            out.id(b"\"", target);
+            out.raw(b"\"}");
+        }
+        None => out.raw(b"null}"),
+    }
+    Ok(out.bytes)
+}
+
+/// The answer to a POST.
+#[must_use]
+pub fn receipt(receipt: &Receipt) -> Vec<u8> {
+    format!("{{\"timestamp\":{},\"id\":\"{}\"}}", receipt.timestamp, b64::encode(&receipt.id))
+        .into_bytes()
+}
+
+/// The answer of `GET /timestamp`: both are strings.
+#[must_use]
+pub fn timestamp_answer(now: Timestamp, scheduler: &SchedulerInfo) -> Vec<u8> {
+    format!("{{\"timestamp\":\"{now}\",\"block_height\":\"{:012}\"}}", scheduler.block_height)
+        .into_bytes()
+}
+
+/// The answer of `GET /?process-id=`: where the process is scheduled, by whose wallet.
+#[must_use]
+pub fn address_answer(now: Timestamp, scheduler: &SchedulerInfo) -> Vec<u8> {
+    format!("{{\"timestamp\":\"{now}\",\"address\":\"{}\"}}", scheduler.address).into_bytes()
+}
+
+fn damaged(error: ParseError) -> ReadError {
+    ReadError::Damaged(Box::new(error))
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Message,
+    Assignment,
+}
+
+/// The last owner that was written for a part, and its JSON.
+#[derive(Default)]
+struct OwnerMemo {
+    key: Vec<u8>,
+    json: Vec<u8>,
+}
+
+struct NodeWriter {
+    bytes: Vec<u8>,
+    owners: [OwnerMemo; 2],
+    show_anchor: bool,
+}
+
+impl NodeWriter {
+    fn for_entries(entries: &[Entry], show_anchor: bool) -> Self {
+        let held: usize =
+            entries.iter().map(|entry| entry.len_bytes() * 4 / 3 + ENTRY_OVERHEAD_BYTES).sum();
+        Self {
+            bytes: Vec::with_capacity(held + ENTRY_OVERHEAD_BYTES),
+            owners: Default::default(),
+            show_anchor,
+        }
+    }
+
+    fn node(&mut self, entry: &Entry) -> Result<(), ReadError> {
+        self.raw(b"{\"message\":");
+        match &entry.message {
+            Some(bytes) => {
+                let item = Item::parse(bytes.clone()).map_err(damaged)?;
+                self.item(Part::Message, entry.message_id.as_bytes(), &item)?;
+            }
+            None => self.raw(b"null"),
+        }
+        self.raw(b",\"assignment\":");
+        let item = Item::parse(entry.assignment.clone()).map_err(damaged)?;
+        self.item(Part::Assignment, entry.assignment_id.as_bytes(), &item)?;
+        self.raw(b"}");
+        Ok(())
+    }
+
+    fn item(&mut self, part: Part, id: &[u8; 32], item: &Item) -> Result<(), ReadError> {
+        self.id(b"{\"id\":\"", id);
+        self.raw(b"\"");
+        self.owner(part, item.owner());
+        if matches!(part, Part::Message) {
+            self.raw(b",\"data\":");
+            self.text(&String::from_utf8_lossy(item.data()))?;
+        }
+        self.tags(item)?;
+        self.id(b",\"signature\":\"", item.signature());
+        self.raw(b"\"");
+        self.anchor(item, self.show_anchor && matches!(part, Part::Assignment))?;
+        self.id(b",\"target\":\"", item.target().map_or(&[], |target| target.as_slice()));
+        self.raw(b"\"}");
+        Ok(())
+    }
+
+    fn owner(&mut self, part: Part, key: &[u8]) {
+        let memo = &mut self.owners[part as usize];
+        if memo.json.is_empty() || memo.key != key {
+            memo.key.clear();
+            memo.key.extend_from_slice(key);
+            memo.json.clear();
+            memo.json.extend_from_slice(b",\"owner\":{\"address\":\"");
+            b64::append(&mut memo.json, Address::of_owner(key).as_bytes());
+            memo.json.extend_from_slice(b"\",\"key\":\"");
+            b64::append(&mut memo.json, key);
+            memo.json.extend_from_slice(b"\"}");
+        }
+        self.bytes.extend_from_slice(&memo.json);
+    }
+
+    fn tags(&mut self, item: &Item) -> Result<(), ReadError> {
+        self.raw(b",\"tags\":[");
+        for (index, tag) in item.tags().enumerate() {
+            self.raw(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
+            self.text(tag.name)?;
+            self.raw(b",\"value\":");
+            self.text(tag.value)?;
+            self.raw(b"}");
+        }
+        self.raw(b"]");
+        Ok(())
+    }
+
+    fn anchor(&mut self, item: &Item, show: bool) -> Result<(), ReadError> {
+        self.raw(b",\"anchor\":");
+        let text = item.anchor().and_then(|anchor| std::str::from_utf8(anchor).ok());
+        match item.anchor() {
+            Some(anchor) if show && text.is_none() => {
+                self.id(b"\"", anchor);
+                self.raw(b"\"");
+                Ok(())
+            }
+            _ => self.text_or_null(text),
+        }
+    }
+
+    fn text_or_null(&mut self, text: Option<&str>) -> Result<(), ReadError> {
+        match text {
+            Some(text) => self.text(text),
+            None => {
+                self.raw(b"null");
+                Ok(())
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), ReadError> {
+        serde_json::to_writer(&mut self.bytes, text)
+            .map_err(|error| ReadError::Damaged(Box::new(error)))
+    }
+
+    /// Writes `before` and then the base64url of `bytes`.
+    fn id(&mut self, before: &[u8], bytes: &[u8]) {
+        self.raw(before);
+        b64::append(&mut self.bytes, bytes);
+    }
+
+    fn number(&mut self, before: &[u8], number: u64) {
+        self.raw(before);
+        let Ok(()) = write!(self.bytes, "{number}") else {
+            unreachable!("a Vec takes every write")
+        };
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+}
