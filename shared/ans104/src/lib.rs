@@ -20,6 +20,8 @@ mod signature;
 pub mod tags;
 #[cfg(feature = "verify")]
 mod verify;
+#[cfg(feature = "wallet")]
+mod wallet;
 
 pub use b64::B64Error;
 pub use builder::{SignError, Signer, UnsignedItem};
@@ -32,6 +34,8 @@ pub use signature::{SignatureType, UnsupportedSignatureType};
 pub use tags::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX, Tag, TagError};
 #[cfg(feature = "verify")]
 pub use verify::{VerifiedItem, VerifyError};
+#[cfg(feature = "wallet")]
+pub use wallet::{JWK_BYTES_MAX, UnknownWalletKind, Wallet, WalletError, WalletKind};
 
 /// What [`id32!`] expands to; not for use by hand.
 #[doc(hidden)]

@@ -136,9 +136,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `N` bytes.
-    pub(crate) fn array<const N: usize>(&mut self, field: Field) -> Result<&'a [u8; N], ParseError> {
-        let (head, rest) =
-            self.rest.split_first_chunk().ok_or(ParseError::Truncated { field })?;
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        field: Field,
+    ) -> Result<&'a [u8; N], ParseError> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or(ParseError::Truncated { field })?;
         self.rest = rest;
         Ok(head)
     }
@@ -161,10 +163,11 @@ impl<'a> Reader<'a> {
         let (low, high) = self.array::<N>(field)?.split_at(8.min(N));
         let low = low.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
         let value = if high.iter().all(|byte| *byte == 0) { low } else { u64::MAX };
-        usize::try_from(value)
-            .ok()
-            .filter(|value| *value <= max)
-            .ok_or(ParseError::TooLarge { field, value, max: max as u64 })
+        usize::try_from(value).ok().filter(|value| *value <= max).ok_or(ParseError::TooLarge {
+            field,
+            value,
+            max: max as u64,
+        })
     }
 }
 

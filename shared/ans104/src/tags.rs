@@ -82,7 +82,8 @@ pub fn encode<S: AsRef<str>>(tags: &[(S, S)]) -> Vec<u8> {
     if tags.is_empty() {
         return Vec::new();
     }
-    let text: usize = tags.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
+    let text: usize =
+        tags.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
     // A length of up to 8,191 bytes takes two bytes; longer ones only let the buffer grow.
     let mut out = Vec::with_capacity(text + 4 * tags.len() + 3);
     put_len(&mut out, tags.len());
@@ -334,7 +335,10 @@ mod tests {
     #[test]
     fn numbers_end_at_64_bits() {
         let lowest = [[0xff; 9].as_slice(), &[1]].concat();
-        assert_eq!(decode(&[&lowest, &[0][..]].concat()), Err(TagError::TooMany { count: 1 << 63 }));
+        assert_eq!(
+            decode(&[&lowest, &[0][..]].concat()),
+            Err(TagError::TooMany { count: 1 << 63 })
+        );
         assert_eq!(decode(&[[0xff; 9].as_slice(), &[2]].concat()), Err(TagError::NumberTooLong));
         assert_eq!(decode(&[0x80; 11]), Err(TagError::NumberTooLong));
     }
