@@ -7,7 +7,7 @@ use axum::routing::get;
 use rota_service::{LogFormat, Server, ServerLimits, logs};
 use tokio::net::TcpStream;
 
-use crate::child::Child;
+use crate::child::{self, Child};
 use crate::client::Client;
 
 /// Fewer than the test opens; more than a process with a runtime needs.
@@ -16,6 +16,9 @@ const FILES_MAX: usize = 40;
 #[tokio::test]
 #[ignore = "the second process of this module's test"]
 async fn child() {
+    if !child::is_child() {
+        return;
+    }
     logs::init(LogFormat::Json, "info").unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::bind(address, ServerLimits::default()).await.unwrap();

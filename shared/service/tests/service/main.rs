@@ -1,5 +1,12 @@
 //! The service crate from outside: settings by value, everything else over real sockets on loopback.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of it is test code"
+)]
+
 mod bodies;
 mod child;
 mod client;

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use rota_service::{LogFormat, Stop, logs};
 
-use crate::child::Child;
+use crate::child::{self, Child};
 
 const DONE: &str = "stopped in order";
 
 #[tokio::test]
 #[ignore = "the second process of this module's tests"]
 async fn child() {
+    if !child::is_child() {
+        return;
+    }
     logs::init(LogFormat::Auto, "info").unwrap();
     assert!(logs::init(LogFormat::Json, "info").is_err(), "logging starts once");
     let stop = Stop::on_signals().unwrap();
