@@ -1,0 +1,173 @@
+//! One batch in the making: entries with their indexes, heads and outbox rows.
+//!
+//! Checks before it puts anything (ORD-1), so a refused append leaves no trace in the batch.
+
+use crate::{
+    Append, LedgerError,
+    key::{self, EntryRow, Family, IdKind, META_BLOCK_HEIGHT},
+    outbox::{OutboxStaging, OutboxState},
+    record::{self, AssignmentRecord},
+    store::Store,
+};
+use rocksdb::{ColumnFamily, WriteBatch};
+use rota_schedule::{Head, ProcessId};
+use std::collections::HashMap;
+
+/// Bytes that an entry takes in a batch besides its items: keys, indexes, head, outbox rows.
+const ENTRY_OVERHEAD_BYTES: usize = 1 << 10;
+
+/// The handles of all families that a batch writes to.
+struct Families<'a> {
+    entries: &'a ColumnFamily,
+    ids: &'a ColumnFamily,
+    times: &'a ColumnFamily,
+    heads: &'a ColumnFamily,
+    contents: &'a ColumnFamily,
+    outbox: &'a ColumnFamily,
+    meta: &'a ColumnFamily,
+}
+
+/// A batch, and what will be true once it is written.
+pub(crate) struct Staging<'a> {
+    store: &'a Store,
+    families: Families<'a>,
+    batch: WriteBatch,
+    /// Heads that are newer in the batch than in the store.
+    heads: HashMap<ProcessId, Head>,
+    outbox: OutboxStaging,
+    /// Reused for each assignment record.
+    scratch: Vec<u8>,
+}
+
+impl<'a> Staging<'a> {
+    /// Starts a batch with room for `entries` entries whose items have `bytes` bytes.
+    pub(crate) fn new(
+        store: &'a Store,
+        outbox: OutboxState,
+        entries: usize,
+        bytes: usize,
+    ) -> Result<Self, LedgerError> {
+        let families = Families {
+            entries: store.family(Family::Entries)?,
+            ids: store.family(Family::Ids)?,
+            times: store.family(Family::Times)?,
+            heads: store.family(Family::Heads)?,
+            contents: store.family(Family::Contents)?,
+            outbox: store.family(Family::Outbox)?,
+            meta: store.family(Family::Meta)?,
+        };
+        Ok(Self {
+            store,
+            families,
+            batch: WriteBatch::with_capacity_bytes(bytes + entries * ENTRY_OVERHEAD_BYTES),
+            heads: HashMap::new(),
+            outbox: OutboxStaging::new(outbox),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Takes delivered rows out of the outbox. To be called before any append.
+    pub(crate) fn deliver(&mut self, seqs: &[u64]) -> Result<(), LedgerError> {
+        self.outbox.deliver(self.store, seqs, self.families.outbox, &mut self.batch)
+    }
+
+    /// Stores the newest block height.
+    pub(crate) fn block_height(&mut self, height: u64) {
+        self.batch.put_cf(self.families.meta, META_BLOCK_HEIGHT, record::write_number(height));
+    }
+
+    /// Adds an entry and all that belongs to it.
+    ///
+    /// # Errors
+    /// The append does not follow the head; the batch is then as it was before.
+    pub(crate) fn append(&mut self, append: &Append) -> Result<(), LedgerError> {
+        self.check(append)?;
+        self.put_entry(append);
+        self.put_indexes(append);
+        self.batch.put_cf(
+            self.families.heads,
+            append.process.as_bytes(),
+            record::write_head(&append.head),
+        );
+        self.outbox.add(
+            append.process,
+            &append.entry,
+            append.queued_at,
+            self.families.outbox,
+            &mut self.batch,
+        );
+        self.heads.insert(append.process, append.head);
+        Ok(())
+    }
+
+    /// The batch, and the outbox once it is written.
+    pub(crate) fn finish(mut self) -> (WriteBatch, OutboxState) {
+        let outbox = self.outbox.finish(self.families.meta, &mut self.batch);
+        (self.batch, outbox)
+    }
+
+    fn check(&self, append: &Append) -> Result<(), LedgerError> {
+        let Append { process, entry, head, .. } = append;
+        let before = match self.heads.get(process) {
+            Some(head) => Some(*head),
+            None => self.store.head(process)?,
+        };
+        let expected = before.map_or(Some(0), |before| before.nonce.checked_add(1));
+        if expected != Some(entry.nonce) {
+            let expected = expected.unwrap_or(u64::MAX);
+            return Err(LedgerError::OutOfOrder {
+                process: *process,
+                expected,
+                found: entry.nonce,
+            });
+        }
+        let refused =
+            |what| LedgerError::Inconsistent { process: *process, nonce: entry.nonce, what };
+        if (head.nonce, head.assignment, head.timestamp)
+            != (entry.nonce, entry.assignment_id, entry.timestamp)
+        {
+            return Err(refused("its head is not of its entry"));
+        }
+        // ORD-3 is the slot's to keep; finding nonces by time needs only that time does not step back.
+        if before.is_some_and(|before| entry.timestamp < before.timestamp) {
+            return Err(refused("its timestamp is before the one of the entry before it"));
+        }
+        Ok(())
+    }
+
+    fn put_entry(&mut self, Append { process, entry, .. }: &Append) {
+        self.scratch.clear();
+        AssignmentRecord::of(entry).write(&mut self.scratch);
+        let key = key::entry(process, entry.nonce, EntryRow::Assignment);
+        self.batch.put_cf(self.families.entries, key, &self.scratch);
+        if let Some(message) = &entry.message {
+            let key = key::entry(process, entry.nonce, EntryRow::Message);
+            self.batch.put_cf(self.families.entries, key, message);
+        }
+    }
+
+    fn put_indexes(&mut self, Append { process, entry, content, .. }: &Append) {
+        let Families { ids, times, contents, .. } = self.families;
+        let (nonce, time) = (entry.nonce, entry.timestamp.0);
+        let kind = if entry.message.is_some() { IdKind::Stored } else { IdKind::Assigned };
+        self.batch.put_cf(ids, key::place(&entry.message_id, process, nonce), []);
+        self.batch.put_cf(
+            ids,
+            key::place_by_time(&entry.message_id, kind, time, process, nonce),
+            [],
+        );
+        self.batch.put_cf(
+            ids,
+            key::assignment(&entry.assignment_id),
+            record::write_place(process, nonce),
+        );
+        self.batch.put_cf(times, key::time(process, time, nonce), []);
+        if let Some(content) = content {
+            self.batch.put_cf(
+                contents,
+                key::content(process, content),
+                record::write_number(nonce),
+            );
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The committer: the one thread that writes (group commit).
+//!
+//! It takes what waits, puts it into one batch, syncs, and then tells everyone in order (DUR-1). After
+//! the first write that fails it writes nothing more: what is behind was signed on top of what failed.
+//! Reads go on.
+
+use crate::{
+    CommitObservation, LedgerError, Observe, batch::Staging, metrics::CommitCounters,
+    outbox::OutboxState, store::Store,
+};
+use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
+use rocksdb::WriteOptions;
+use rota_schedule::{Committed, ContentHash, Entry, Head, ProcessId, Timestamp};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+use tokio::sync::Notify;
+
+/// The most appends in a group.
+const GROUP_APPENDS_MAX: usize = 512;
+/// Bytes of items after which a group takes no further append.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+
+/// An entry that is to be committed, with what the same batch must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// The process whose schedule it extends.
+    pub process: ProcessId,
+    /// The entry.
+    pub entry: Entry,
+    /// The head of the process once it is committed.
+    pub head: Head,
+    /// By what its message is deduplicated, if it was pushed.
+    pub content: Option<ContentHash>,
+    /// When its item was taken in: the age of its outbox rows.
+    pub queued_at: Timestamp,
+}
+
+/// Called once with the outcome, on the committer's thread: must be quick, and must not call
+/// [`crate::Ledger::append`], which may wait for that very thread.
+pub type Done = Box<dyn FnOnce(Result<Committed<Entry>, Arc<LedgerError>>) + Send>;
+
+/// What the committer is asked for.
+pub(crate) enum Command {
+    /// To commit an entry.
+    Append(Box<Append>, Done),
+    /// To forget rows of the outbox.
+    Delivered(Vec<u64>),
+    /// To store the newest block height.
+    BlockHeight(u64),
+    /// To end, once all before it is done.
+    Close,
+}
+
+impl Command {
+    /// Tells whoever waits that nothing will come of it.
+    pub(crate) fn refuse(self) {
+        if let Self::Append(_, done) = self {
+            done(Err(Arc::new(LedgerError::Closed)));
+        }
+    }
+}
+
+/// What the committer lets others see.
+pub(crate) struct Shared {
+    /// The first failure.
+    pub(crate) failure: OnceLock<Arc<LedgerError>>,
+    /// The outbox as last written.
+    pub(crate) outbox: Mutex<OutboxState>,
+    /// Rows were added to the outbox.
+    pub(crate) outbox_changed: Notify,
+    /// What was committed so far.
+    pub(crate) counters: CommitCounters,
+}
+
+impl Shared {
+    /// Of a ledger that was just opened.
+    pub(crate) fn new(outbox: OutboxState) -> Self {
+        Self {
+            failure: OnceLock::new(),
+            outbox: Mutex::new(outbox),
+            outbox_changed: Notify::new(),
+            counters: CommitCounters::default(),
+        }
+    }
+}
+
+/// What is committed together.
+#[derive(Default)]
+struct Group {
+    appends: Vec<(Box<Append>, Done)>,
+    bytes: usize,
+    delivered: Vec<u64>,
+    block_height: Option<u64>,
+    close: bool,
+}
+
+impl Group {
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Append(append, done) => {
+                self.bytes += append.entry.len_bytes();
+                self.appends.push((append, done));
+            }
+            Command::Delivered(seqs) => self.delivered.extend(seqs),
+            Command::BlockHeight(height) => self.block_height = Some(height),
+            Command::Close => self.close = true,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.close || self.appends.len() >= GROUP_APPENDS_MAX || self.bytes >= GROUP_BYTES_MAX
+    }
+
+    fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.delivered.is_empty() && self.block_height.is_none()
+    }
+}
+
+/// What is left to do of a group that was written.
+struct Written {
+    /// How many appends of the group are in it.
+    appends: usize,
+    outbox: OutboxState,
+    /// Why the next append is not in it.
+    refused: Option<LedgerError>,
+}
+
+/// The thread's state.
+pub(crate) struct Committer {
+    /// Where it writes.
+    pub(crate) store: Arc<Store>,
+    /// What it lets others see.
+    pub(crate) shared: Arc<Shared>,
+    /// What it is asked for.
+    pub(crate) queue: Receiver<Command>,
+    /// Told of every commit.
+    pub(crate) observe: Option<Observe>,
+}
+
+impl Committer {
+    /// Commits until it is told to end or nobody is left who could ask for more.
+    pub(crate) fn run(&self) {
+        while let Ok(first) = self.queue.recv() {
+            let group = self.gather(first);
+            let close = group.close;
+            self.commit(group);
+            if close {
+                return self.queue.try_iter().for_each(Command::refuse);
+            }
+        }
+    }
+
+    fn gather(&self, first: Command) -> Group {
+        let mut group = Group::default();
+        group.take(first);
+        while !group.is_full()
+            && let Ok(next) = self.queue.try_recv()
+        {
+            group.take(next);
+        }
+        group
+    }
+
+    fn commit(&self, mut group: Group) {
+        if group.is_empty() {
+            return;
+        }
+        if let Some(failure) = self.shared.failure.get() {
+            return fail_all(group.appends, failure);
+        }
+        match self.write(&group) {
+            Ok(written) => {
+                let behind = group.appends.split_off(written.appends);
+                self.publish(written.outbox, group.appends);
+                if let Some(error) = written.refused {
+                    self.fail(error, behind);
+                }
+            }
+            Err(error) => self.fail(error, group.appends),
+        }
+    }
+
+    /// Writes one batch and returns when it is durable.
+    fn write(&self, group: &Group) -> Result<Written, LedgerError> {
+        let started = Instant::now();
+        let outbox = *self.shared.outbox.lock();
+        let mut staging = Staging::new(&self.store, outbox, group.appends.len(), group.bytes)?;
+        staging.deliver(&group.delivered)?;
+        if let Some(height) = group.block_height {
+            staging.block_height(height);
+        }
+        let (mut appends, mut bytes, mut refused) = (0, 0, None);
+        for (append, _) in &group.appends {
+            if let Err(error) = staging.append(append) {
+                refused = Some(error);
+                break;
+            }
+            appends += 1;
+            bytes += append.entry.len_bytes();
+        }
+        let (batch, outbox) = staging.finish();
+        self.write_batch(batch, appends > 0)?;
+        if appends > 0 {
+            self.observe(&CommitObservation {
+                entries: appends,
+                bytes,
+                duration: started.elapsed(),
+            });
+        }
+        Ok(Written { appends, outbox, refused })
+    }
+
+    /// Writes the batch; `sync` unless losing it only means to do something again.
+    fn write_batch(&self, batch: rocksdb::WriteBatch, sync: bool) -> Result<(), LedgerError> {
+        fail::fail_point!("ledger::before_write");
+        fail::fail_point!("ledger::write_error", |_| Err(LedgerError::damaged(
+            "an injected failure of a write"
+        )));
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.store.db.write_opt(batch, &options)?;
+        fail::fail_point!("ledger::after_write");
+        Ok(())
+    }
+
+    fn observe(&self, seen: &CommitObservation) {
+        self.shared.counters.add(seen);
+        if let Some(observe) = &self.observe {
+            observe(*seen);
+        }
+    }
+
+    /// Tells everyone what is durable now.
+    fn publish(&self, outbox: OutboxState, appends: Vec<(Box<Append>, Done)>) {
+        *self.shared.outbox.lock() = outbox;
+        let added = !appends.is_empty();
+        for (append, done) in appends {
+            done(Ok(Committed::by_store(append.entry)));
+        }
+        if added {
+            self.shared.outbox_changed.notify_one();
+        }
+    }
+
+    /// Remembers the failure and tells those whom it hit.
+    fn fail(&self, error: LedgerError, appends: Vec<(Box<Append>, Done)>) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the ledger takes no further writes"
+        );
+        let failure = self.shared.failure.get_or_init(|| Arc::new(error));
+        fail_all(appends, failure);
+    }
+}
+
+fn fail_all(appends: Vec<(Box<Append>, Done)>, failure: &Arc<LedgerError>) {
+    for (_, done) in appends {
+        done(Err(Arc::clone(failure)));
+    }
+}

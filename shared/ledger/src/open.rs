@@ -1,0 +1,127 @@
+//! Opening: whether a directory is, or may become, a ledger, and of which format.
+//!
+//! A directory that holds something else is left exactly as it was.
+
+use crate::{
+    LedgerError, LedgerOptions,
+    key::{Family, META_FORMAT},
+    options,
+    record::{self, RECORD_VERSION},
+    store::Store,
+};
+use rocksdb::{Cache, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, WriteOptions};
+use std::{fs, io, path::Path};
+
+/// The newest layout of the whole store that this version knows.
+const FORMAT: u64 = 1;
+/// Points at the current state of a RocksDB; there is none without it.
+const CURRENT: &str = "CURRENT";
+/// Names, or starts of names, that RocksDB leaves behind when it dies before there is a `CURRENT`, and
+/// the one that file systems put into their roots.
+const HARMLESS: [&str; 7] =
+    ["LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "000", "lost+found"];
+
+/// Opens the ledger in `dir`, or starts one there if there is nothing.
+pub(crate) fn open(dir: &Path, limits: &LedgerOptions) -> Result<Store, LedgerError> {
+    prepare(dir)?;
+    let cache = Cache::new_lru_cache(limits.block_cache_bytes);
+    let db = DB::open_cf_descriptors(&options::store(), dir, options::families(&cache))
+        .map_err(|error| on_open(dir, error))?;
+    let store = Store { db, cache };
+    check_format(&store)?;
+    Ok(store)
+}
+
+/// Makes the directory, or makes sure that a ledger may be opened in it.
+fn prepare(dir: &Path) -> Result<(), LedgerError> {
+    let io = |source| LedgerError::Io { dir: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(io)?;
+    if !dir.join(CURRENT).try_exists().map_err(io)? {
+        let harmless = only_harmless(dir).map_err(io)?;
+        return if harmless {
+            Ok(())
+        } else {
+            Err(LedgerError::NotALedger { dir: dir.to_owned() })
+        };
+    }
+    let found = DB::list_cf(&Options::default(), dir).map_err(|error| on_open(dir, error))?;
+    let ours = |name: &String| {
+        name == DEFAULT_COLUMN_FAMILY_NAME || Family::ALL.iter().any(|family| family.name() == name)
+    };
+    if found.iter().all(ours) && found.len() == Family::ALL.len() + 1 {
+        return Ok(());
+    }
+    look_into(dir, &found, found.iter().all(ours))
+}
+
+/// Whether nothing is lost if a ledger is started here.
+fn only_harmless(dir: &Path) -> io::Result<bool> {
+    for file in fs::read_dir(dir)? {
+        let name = file?.file_name();
+        let name = name.to_string_lossy();
+        if !HARMLESS.iter().any(|start| name.starts_with(start)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Looks, without writing, into a RocksDB whose families are not exactly a ledger's: a newer ledger, one
+/// whose creation was cut off (then it is empty), or something else.
+fn look_into(dir: &Path, found: &[String], only_ours: bool) -> Result<(), LedgerError> {
+    let db = DB::open_cf_for_read_only(&Options::default(), dir, found, false)
+        .map_err(|error| on_open(dir, error))?;
+    let other = || LedgerError::NotALedger { dir: dir.to_owned() };
+    if only_ours {
+        let mut families = found.iter().filter_map(|name| db.cf_handle(name));
+        let empty =
+            families.all(|family| db.iterator_cf(family, IteratorMode::Start).next().is_none());
+        return if empty { Ok(()) } else { Err(other()) };
+    }
+    let meta = db.cf_handle(Family::Meta.name()).ok_or_else(other)?;
+    let bytes = db.get_pinned_cf(meta, META_FORMAT)?.ok_or_else(other)?;
+    newer_than_known(record::read_number("format", &bytes)?)?;
+    Err(other())
+}
+
+/// Checks the format of a store, and gives an empty one ours.
+fn check_format(store: &Store) -> Result<(), LedgerError> {
+    if let Some(bytes) = store.get(Family::Meta, META_FORMAT)? {
+        return newer_than_known(record::read_number("format", &bytes)?);
+    }
+    let heads = store.family(Family::Heads)?;
+    if store.db.iterator_cf(heads, IteratorMode::Start).next().is_some() {
+        return Err(LedgerError::damaged("its format is not recorded"));
+    }
+    let mut sync = WriteOptions::default();
+    sync.set_sync(true);
+    store.db.put_cf_opt(
+        store.family(Family::Meta)?,
+        META_FORMAT,
+        record::write_number(FORMAT),
+        &sync,
+    )?;
+    Ok(())
+}
+
+fn newer_than_known(found: u64) -> Result<(), LedgerError> {
+    if found <= FORMAT {
+        return Ok(());
+    }
+    Err(LedgerError::TooNew {
+        found: u8::try_from(found).unwrap_or(u8::MAX),
+        supported: RECORD_VERSION,
+    })
+}
+
+/// What a failure to open means. RocksDB tells it by text only.
+fn on_open(dir: &Path, error: rocksdb::Error) -> LedgerError {
+    let text = error.as_ref();
+    if text.contains("While lock file") || text.contains("lock hold by current process") {
+        return LedgerError::Locked { dir: dir.to_owned() };
+    }
+    if text.contains("No such file or directory") {
+        return LedgerError::damaged(error.into_string());
+    }
+    error.into()
+}

@@ -1,0 +1,178 @@
+//! A page of a schedule: bounds to nonces, then one scan into few allocations (contract §3).
+
+use crate::{LedgerError, record::AssignmentRecord, scan::Scan, store::Store};
+use bytes::Bytes;
+use rota_schedule::{
+    AssignmentId, Bounds, Cursor, Entry, Head, MessageId, Page, PageQuery, ProcessId, Timestamp,
+};
+use std::ops::{Range, RangeInclusive};
+
+/// Items from this size on get an allocation of their own, so that holding a small one of the same
+/// page does not keep them in memory, and the page's buffer does not grow over them. In bytes.
+const OWN_ALLOCATION_BYTES: usize = 64 << 10;
+/// What the page's buffer starts with: a usual entry is two items of 1.3 KB each.
+const ENTRY_BYTES_USUAL: usize = 3 << 10;
+/// The most that the page's buffer starts with, in bytes.
+const BUFFER_BYTES_START_MAX: usize = 512 << 10;
+
+/// Reads a page. `bytes_max` ends it early, but never before its first entry.
+pub(crate) fn read(
+    store: &Store,
+    process: ProcessId,
+    head: &Head,
+    query: &PageQuery,
+    bytes_max: usize,
+) -> Result<Page, LedgerError> {
+    let Some(nonces) = resolve(store, &process, head, &query.bounds)? else {
+        return Ok(Page { entries: Vec::new(), has_next: false });
+    };
+    let (first, last) = nonces.into_inner();
+    let mut scan = Scan::new(store, process, first, last)?;
+    let count = last.saturating_sub(first).saturating_add(1).min(query.limit.into());
+    let mut draft = Draft::with_room_for(usize::try_from(count).unwrap_or(usize::MAX));
+    while !scan.is_done() && draft.wants(&scan.assignment()?, query) {
+        if !draft.take(&mut scan, query.cursor, bytes_max)? {
+            break;
+        }
+    }
+    let has_next = !scan.is_done();
+    Ok(Page { entries: draft.finish(), has_next })
+}
+
+/// The nonces within the bounds; `None` if there are none. All given bounds hold at once.
+fn resolve(
+    store: &Store,
+    process: &ProcessId,
+    head: &Head,
+    bounds: &Bounds,
+) -> Result<Option<RangeInclusive<u64>>, LedgerError> {
+    let (mut first, mut last) = (0, head.nonce);
+    if let Some(after) = bounds.after_nonce {
+        let Some(next) = after.checked_add(1) else {
+            return Ok(None);
+        };
+        first = next;
+    }
+    if let Some(to) = bounds.to_nonce {
+        last = last.min(to);
+    }
+    if let Some(after) = bounds.after_time {
+        let Some(later) = store.first_after(process, after)? else {
+            return Ok(None);
+        };
+        first = first.max(later);
+    }
+    if let Some(to) = bounds.to_time
+        && let Some(later) = store.first_after(process, to)?
+    {
+        let Some(within) = later.checked_sub(1) else {
+            return Ok(None);
+        };
+        last = last.min(within);
+    }
+    Ok((first <= last).then_some(first..=last))
+}
+
+/// A page in the making: items lie in one buffer, and are cut out of it at the end.
+struct Draft {
+    buffer: Vec<u8>,
+    entries: Vec<DraftEntry>,
+    /// Bytes of items so far.
+    bytes: usize,
+}
+
+struct DraftEntry {
+    nonce: u64,
+    timestamp: Timestamp,
+    assignment_id: AssignmentId,
+    message_id: MessageId,
+    assignment: Range<usize>,
+    message: Option<Body>,
+}
+
+enum Body {
+    /// Lies in the page's buffer.
+    Shared(Range<usize>),
+    /// Lies by itself.
+    Own(Bytes),
+}
+
+impl Draft {
+    fn with_room_for(count: usize) -> Self {
+        let bytes = count.saturating_mul(ENTRY_BYTES_USUAL).min(BUFFER_BYTES_START_MAX);
+        Self { buffer: Vec::with_capacity(bytes), entries: Vec::with_capacity(count), bytes: 0 }
+    }
+
+    /// Whether the limit leaves room, or the entry is as old as the last one of a page by timestamp:
+    /// such a page never ends between the two, else its cursor would skip the second.
+    fn wants(&self, record: &AssignmentRecord<'_>, query: &PageQuery) -> bool {
+        let room = self.entries.len() < usize::try_from(query.limit).unwrap_or(usize::MAX);
+        room || self.continues(record.timestamp, query.cursor)
+    }
+
+    fn continues(&self, timestamp: Timestamp, cursor: Cursor) -> bool {
+        cursor == Cursor::Timestamp
+            && self.entries.last().is_some_and(|last| last.timestamp == timestamp)
+    }
+
+    /// Takes the entry that `scan` stands on and steps over it, unless the page would be too large.
+    fn take(
+        &mut self,
+        scan: &mut Scan<'_>,
+        cursor: Cursor,
+        bytes_max: usize,
+    ) -> Result<bool, LedgerError> {
+        let start = self.buffer.len();
+        let nonce = scan.nonce();
+        let record = scan.assignment()?;
+        let has_message = record.has_message;
+        let mut entry = DraftEntry {
+            nonce,
+            timestamp: record.timestamp,
+            assignment_id: record.assignment_id,
+            message_id: record.message_id,
+            assignment: self.append(record.assignment),
+            message: None,
+        };
+        let message = if has_message { scan.message()? } else { &[] };
+        let bytes = self.bytes + entry.assignment.len() + message.len();
+        if bytes > bytes_max && !self.entries.is_empty() && !self.continues(entry.timestamp, cursor)
+        {
+            self.buffer.truncate(start);
+            return Ok(false);
+        }
+        if has_message {
+            entry.message = Some(if message.len() < OWN_ALLOCATION_BYTES {
+                Body::Shared(self.append(message))
+            } else {
+                Body::Own(Bytes::copy_from_slice(message))
+            });
+        }
+        self.bytes = bytes;
+        self.entries.push(entry);
+        scan.advance();
+        Ok(true)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(bytes);
+        start..self.buffer.len()
+    }
+
+    fn finish(self) -> Vec<Entry> {
+        let buffer = Bytes::from(self.buffer);
+        let entry = |draft: DraftEntry| Entry {
+            nonce: draft.nonce,
+            timestamp: draft.timestamp,
+            assignment_id: draft.assignment_id,
+            message_id: draft.message_id,
+            assignment: buffer.slice(draft.assignment),
+            message: draft.message.map(|body| match body {
+                Body::Shared(range) => buffer.slice(range),
+                Body::Own(bytes) => bytes,
+            }),
+        };
+        self.entries.into_iter().map(entry).collect()
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading for the world: the ledger as a [`ScheduleReader`].
+//!
+//! Point lookups run where they are called: they take microseconds, less than handing them to another
+//! thread would. Pages copy up to megabytes and go to a bounded number of blocking threads.
+
+use crate::{Ledger, LedgerError, page, store::Place};
+use bytes::Bytes;
+use rota_schedule::{
+    AssignmentId, Entry, Found, Head, MessageId, PAGE_BYTES_MAX, Page, PageQuery, ProcessId,
+    ReadError, ScheduleReader, SchedulerInfo,
+};
+use std::{io, sync::Arc};
+
+impl ScheduleReader for Ledger {
+    async fn find(
+        &self,
+        id: [u8; 32],
+        process: Option<ProcessId>,
+        query: PageQuery,
+    ) -> Result<Option<Found>, ReadError> {
+        let as_process = ProcessId::new(id);
+        if let Some(head) = self.head(&as_process)? {
+            return Ok(Some(Found::Page(self.page(as_process, head, query).await?)));
+        }
+        let Some(place) = self.place(&id, process)? else {
+            return Ok(None);
+        };
+        Ok(Some(Found::Entry(self.store().entry_at(place)?)))
+    }
+
+    async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        let Some(head) = self.head(&process)? else {
+            return Ok(None);
+        };
+        Ok(Some(self.store().entry_at((process, head.nonce))?))
+    }
+
+    async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        Ok(self.store().entry(&process, 0)?)
+    }
+
+    async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
+        let store = self.store();
+        if let Some((process, nonce)) = store.stored_place(&id)? {
+            return Ok(Some(store.message(&process, nonce)?));
+        }
+        let Some(place) = store.assignment_place(&AssignmentId::new(id))? else {
+            return Ok(None);
+        };
+        Ok(Some(store.assignment(place)?))
+    }
+
+    async fn scheduler(&self) -> Result<SchedulerInfo, ReadError> {
+        let address = self.scheduler_address().ok_or(LedgerError::NoScheduler)?;
+        Ok(SchedulerInfo { address, block_height: self.block_height().unwrap_or(0) })
+    }
+}
+
+impl Ledger {
+    /// The earliest place of an item, or else the place of an assignment; in `process` if that is given.
+    fn place(
+        &self,
+        id: &[u8; 32],
+        process: Option<ProcessId>,
+    ) -> Result<Option<Place>, LedgerError> {
+        let store = self.store();
+        let item = match process {
+            Some(process) => {
+                store.place_of(&process, &MessageId::new(*id))?.map(|nonce| (process, nonce))
+            }
+            None => store.earliest_place(id)?,
+        };
+        if item.is_some() {
+            return Ok(item);
+        }
+        let assigned = store.assignment_place(&AssignmentId::new(*id))?;
+        Ok(assigned.filter(|(found, _)| process.is_none_or(|process| process == *found)))
+    }
+
+    async fn page(
+        &self,
+        process: ProcessId,
+        head: Head,
+        query: PageQuery,
+    ) -> Result<Page, LedgerError> {
+        let permit = Arc::clone(self.page_readers()).acquire_owned().await;
+        let permit = permit.map_err(|closed| LedgerError::Thread(io::Error::other(closed)))?;
+        let store = Arc::clone(self.store());
+        let read = move || {
+            let _permit = permit;
+            page::read(&store, process, &head, &query, PAGE_BYTES_MAX)
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|died| LedgerError::Thread(io::Error::other(died)))?
+    }
+}
