@@ -105,7 +105,9 @@ async fn every_fault_is_an_error_in_time() {
         assert!(begin.elapsed() < TIMEOUT * 4, "{fault:?}");
         let expected = match fault {
             Fault::Broken => matches!(error, DeliveryError::Refused { status: 500, .. }),
-            Fault::Html | Fault::Endless => matches!(error, DeliveryError::WrongAnswer { .. }),
+            Fault::Html | Fault::Oversized | Fault::Endless => {
+                matches!(error, DeliveryError::WrongAnswer { .. })
+            }
             _ => matches!(error, DeliveryError::Unreachable(_)),
         };
         assert!(expected && !error.is_rejection(), "{fault:?}: {error:?}");

@@ -62,7 +62,7 @@ async fn every_fault_of_both_is_the_nodes_error_in_time() {
         let expected = match fault {
             Fault::Broken => matches!(error, PermawebError::Status { status: 500, .. }),
             Fault::Html => matches!(error, PermawebError::Malformed { .. }),
-            Fault::Endless => matches!(error, PermawebError::TooLong { .. }),
+            Fault::Oversized | Fault::Endless => matches!(error, PermawebError::TooLong { .. }),
             _ => matches!(error, PermawebError::Unreachable { .. }),
         };
         assert!(expected, "{fault:?}: {error:?}");

@@ -1,6 +1,7 @@
 //! The height poller: rises, never falls, survives outages without a flood of logs, stops at once.
 
 use std::{
+    cell::RefCell,
     future::pending,
     io::Write,
     sync::{
@@ -90,12 +91,16 @@ async fn it_can_run_as_a_task_of_its_own() {
     task.abort();
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread logged. A test's runtime has one thread, so this is what the test logged.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
+}
 
-impl Write for Log {
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -105,19 +110,19 @@ impl Write for Log {
 
 #[tokio::test]
 async fn an_outage_is_logged_once_and_so_is_its_end() {
-    let log = Log::default();
-    let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_max_level(tracing::Level::INFO)
-        .with_writer(move || writer.clone())
+        .with_writer(|| ThreadLog)
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // Not a thread's default: tracing caches "nobody listens" when another test is first at a callsite.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    tracing::callsite::rebuild_interest_cache();
     // Node and gateway are one host here, so each failed poll takes two of these.
     let stub = node(&["x", "x", "x", "x", r#"{"height":1}"#, r#"{"height":2}"#]).await;
     poll_until(&stub, &HeightCache::starting_at(None), 2).await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(LOG.take()).unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[0].contains("WARN") && lines[0].contains("makes no sense"), "{text}");

@@ -105,6 +105,8 @@ pub(crate) enum Fault {
     Truncated,
     /// Status 200, a chunk, a broken chunk header.
     BadChunk,
+    /// Status 200 and the announcement of more than anyone takes.
+    Oversized,
     /// Status 200 and a byte now and then, without end.
     Dripping,
     /// Status 200 and bytes as fast as they go, without end.
@@ -117,8 +119,14 @@ impl Fault {
         [Self::Refused, Self::Silent, Self::Reset, Self::RedirectLoop, Self::Broken];
 
     /// Faults of the body behind a status 200.
-    pub(crate) const BAD_BODY: [Self; 5] =
-        [Self::Html, Self::Truncated, Self::BadChunk, Self::Dripping, Self::Endless];
+    pub(crate) const BAD_BODY: [Self; 6] = [
+        Self::Html,
+        Self::Truncated,
+        Self::BadChunk,
+        Self::Oversized,
+        Self::Dripping,
+        Self::Endless,
+    ];
 
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
@@ -169,6 +177,7 @@ impl Fault {
                 b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<html>hi</html>"
             }
             Self::Truncated => b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"height\": 1",
+            Self::Oversized => b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
             Self::BadChunk => {
                 b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\nZZ\r\n"
             }
