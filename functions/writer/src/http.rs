@@ -58,7 +58,7 @@ const fn body_error(error: &BodyError, max: u64) -> ApiError {
     match error {
         BodyError::TooLarge { .. } => ApiError::TooLarge { max },
         BodyError::Stalled => ApiError::Body("it was sent too slowly"),
-        BodyError::Broken => ApiError::Body("the connection broke"),
+        BodyError::Broken(_) => ApiError::Body("the connection broke"),
         BodyError::NoRoom => ApiError::Busy("too many bytes are in flight at this scheduler"),
     }
 }

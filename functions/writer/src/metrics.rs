@@ -82,7 +82,7 @@ impl WriterMetrics {
 
     /// Takes in one group commit.
     pub fn observe_commit(&self, commit: &CommitObservation) {
-        self.commit.observe(commit.seconds);
+        self.commit.observe(commit.duration.as_secs_f64());
         self.commits.inc();
         self.entries.inc_by(commit.entries as u64);
     }

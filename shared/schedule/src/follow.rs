@@ -4,7 +4,7 @@
 //! sees only what the items say.
 
 use crate::{
-    Assignment, AssignmentError, Head, Invariant, ProcessId, Subject, next_slot, slot::Timestamp,
+    Assignment, AssignmentError, Head, Invariant, ProcessId, Subject, Timestamp, next_slot,
 };
 use rota_ans104::Item;
 

@@ -10,6 +10,7 @@
 
 mod admit;
 mod assignment;
+mod clock;
 mod content;
 mod entry;
 mod follow;
@@ -23,6 +24,7 @@ pub use admit::{Admitted, Candidate, Facts, Refusal, SETTLEMENT_DEPTH_DEFAULT, s
 pub use assignment::{
     Assignment, AssignmentError, EXCLUDE_BYTES_MAX, EXCLUDES_MAX, Exclude, Subject,
 };
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use content::ContentHash;
 pub use entry::{Committed, Entry, Receipt};
 pub use follow::{Follower, Violation};
@@ -30,4 +32,4 @@ pub use id::{AssignmentId, MessageId, ProcessId};
 pub use invariant::Invariant;
 pub use page::{Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PageQuery};
 pub use reader::{Found, Page, ReadError, ScheduleReader, SchedulerInfo};
-pub use slot::{Clock, HashChain, Head, Slot, SlotError, Timestamp, next_slot};
+pub use slot::{HashChain, Head, Slot, SlotError, next_slot};

@@ -3,25 +3,9 @@
 //! Keeps ORD-1, ORD-2 and ORD-3 by construction: a slot is a function of the head before it, and the
 //! head after it is a function of the slot and the id of the signed assignment.
 
-use crate::{AssignmentId, ProcessId};
+use crate::{AssignmentId, ProcessId, Timestamp};
 use sha2::{Digest, Sha256};
 use std::fmt;
-
-/// Milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(pub u64);
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Tells the wall clock's time. It may step back: nothing here relies on it going forward.
-pub trait Clock: Send + Sync + 'static {
-    /// The time now.
-    fn now(&self) -> Timestamp;
-}
 
 /// One link of a process's hash chain (contract §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,106 @@
+//! The settings of a scheduler, parsed once from flags, environment and `.env`. Names are those of
+//! the reference SU where it has one for the same thing.
+
+use crate::local::LocalArgs;
+use anyhow::Context as _;
+use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
+use rota_service::{ByteSize, ConfigError, Env, LogFormat};
+use rota_writer::{UploadMode, WriterConfig};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+
+const ARWEAVE_NET: &str = "https://arweave.net";
+const PORT_DEFAULT: u16 = 9000;
+/// The largest item unless configured otherwise, in bytes (the reference's default).
+const ITEM_BYTES_MAX_DEFAULT: ByteSize = ByteSize(10 << 20);
+const CPUS_FALLBACK: usize = 2;
+
+/// Where what is committed is uploaded to.
+#[derive(Clone, Debug)]
+pub(crate) struct UploadSettings {
+    pub(crate) url: Url,
+    pub(crate) mode: UploadMode,
+    pub(crate) timeout: Duration,
+}
+
+/// Everything that a scheduler on one machine can be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) address: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) wallet_path: PathBuf,
+    pub(crate) gateway: GatewayConfig,
+    pub(crate) upload: Option<UploadSettings>,
+    pub(crate) writer: WriterConfig,
+    pub(crate) metrics: bool,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_filter: String,
+}
+
+impl Settings {
+    /// Reads them all; `env` then knows what was asked and where each value came from.
+    pub(crate) fn read(env: &mut Env) -> anyhow::Result<Self> {
+        let data_dir = env.or("SU_DATA_DIR", PathBuf::from("rota-data"))?;
+        Ok(Self {
+            address: SocketAddr::new(
+                env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?,
+                env.or("PORT", PORT_DEFAULT)?,
+            ),
+            wallet_path: env.or("SU_WALLET_PATH", data_dir.join("wallet.json"))?,
+            data_dir,
+            gateway: gateway(env)?,
+            upload: upload(env)?,
+            writer: WriterConfig {
+                item_bytes_max: env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)?.0,
+                deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
+                process_assignment: env.or("ENABLE_PROCESS_ASSIGNMENT", true)?,
+                cpus: std::thread::available_parallelism().map_or(CPUS_FALLBACK, usize::from),
+            },
+            metrics: env.or("ENABLE_METRICS", true)?,
+            log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
+            log_filter: env.or("RUST_LOG", rota_service::logs::DEFAULT_FILTER.to_owned())?,
+        })
+    }
+
+    /// Where the ledger lies.
+    pub(crate) fn ledger_dir(&self) -> PathBuf {
+        self.data_dir.join("ledger")
+    }
+}
+
+/// The environment of this process with the flags of the command over it.
+pub(crate) fn environment(args: &LocalArgs) -> Result<Env, ConfigError> {
+    let mut env = Env::load(Some(Path::new(".env")))?;
+    let flags = [
+        ("HOST", args.host.map(|host| host.to_string())),
+        ("PORT", args.port.map(|port| port.to_string())),
+        ("SU_DATA_DIR", args.data_dir.as_ref().map(|dir| dir.display().to_string())),
+    ];
+    for (name, value) in flags {
+        if let Some(value) = value {
+            env = env.with_flag(name, value);
+        }
+    }
+    Ok(env)
+}
+
+fn gateway(env: &mut Env) -> anyhow::Result<GatewayConfig> {
+    let arweave_net = Url::parse(ARWEAVE_NET).context("the default gateway")?;
+    Ok(GatewayConfig {
+        gateway_url: env.or("GATEWAY_URL", arweave_net.clone())?,
+        arweave_url: env.or("ARWEAVE_URL", arweave_net)?,
+        graphql_url: env.get("GRAPHQL_URL")?,
+        arweave_url_list: env.or("ARWEAVE_URL_LIST", Vec::new())?,
+        timeout: env.or("GATEWAY_TIMEOUT", REQUEST_TIMEOUT_DEFAULT)?,
+    })
+}
+
+fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {
+    let url: Option<Url> = env.get("UPLOAD_NODE_URL")?;
+    let mode = env.or("UPLOAD_MODE", UploadMode::default())?;
+    let timeout = env.or("UPLOAD_TIMEOUT", DELIVERY_TIMEOUT_DEFAULT)?;
+    Ok(url.map(|url| UploadSettings { url, mode, timeout }))
+}
+
