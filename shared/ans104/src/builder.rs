@@ -142,3 +142,80 @@ fn put_optional(out: &mut Vec<u8>, value: Option<&[u8; 32]>) {
     out.push(u8::from(value.is_some()));
     out.extend_from_slice(value.map_or(&[], |value| value));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Signs with the message itself, repeated, and counts.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Signer for Counting {
+        fn signature_type(&self) -> SignatureType {
+            SignatureType::Ed25519
+        }
+
+        fn owner(&self) -> &[u8] {
+            &[3; 32]
+        }
+
+        fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(message.iter().chain(message).take(64).copied().collect())
+        }
+    }
+
+    fn unsigned() -> UnsignedItem {
+        UnsignedItem {
+            target: None,
+            anchor: Some([5; 32]),
+            tags: vec![("name".to_owned(), "value".to_owned())],
+            data: Bytes::from_static(b"data"),
+        }
+    }
+
+    #[test]
+    fn signs_once_and_lays_out_what_parses() {
+        let signer = Counting::default();
+        let item = unsigned().sign(&signer).unwrap();
+        assert_eq!(signer.0.into_inner(), 1);
+        assert_eq!(item.signature()[..48], item.signing_hash());
+        let parsed = Item::parse(item.bytes().clone()).unwrap();
+        assert_eq!(parsed.anchor(), Some(&[5; 32]));
+        assert_eq!((parsed.target(), parsed.tag("name")), (None, Some("value")));
+        assert_eq!(parsed.data(), b"data");
+        assert_eq!(parsed.signing_hash(), item.signing_hash());
+    }
+
+    #[test]
+    fn the_signing_hash_covers_every_field() {
+        let hash = |change: fn(&mut UnsignedItem)| {
+            let mut item = unsigned();
+            change(&mut item);
+            item.sign(&Counting::default()).unwrap().signing_hash()
+        };
+        let same = hash(|_| {});
+        assert_ne!(hash(|item| item.target = Some([0; 32])), same);
+        assert_ne!(hash(|item| item.anchor = None), same);
+        assert_ne!(hash(|item| item.tags.clear()), same);
+        assert_ne!(hash(|item| item.data = Bytes::new()), same);
+    }
+
+    #[test]
+    fn lengths_and_limits_are_kept() {
+        let build = |owner: usize, signature: usize| {
+            let (owner, signature) = (vec![0; owner], vec![0; signature]);
+            unsigned().with_signature(SignatureType::Ethereum, &owner, &signature)
+        };
+        assert!(build(65, 65).is_ok());
+        let error = build(64, 65).unwrap_err();
+        assert_eq!(error.to_string(), "owner has 64 bytes, ethereum needs 65");
+        assert!(matches!(build(65, 64), Err(SignError::SignatureLength { len: 64, .. })));
+        let mut many = unsigned();
+        many.tags = vec![(String::new(), String::new()); crate::TAGS_MAX + 1];
+        let error = many.sign(&Counting::default()).unwrap_err();
+        assert!(matches!(error, SignError::Tags(TagError::TooMany { count: 129 })));
+    }
+}

@@ -95,3 +95,57 @@ fn put_number(out: &mut Vec<u8>, value: usize) {
     out.extend_from_slice(&(value as u64).to_le_bytes());
     out.extend_from_slice(&[0; 24]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SignatureType, UnsignedItem};
+
+    fn item(data: &'static [u8], tags: &[(&str, &str)]) -> Item {
+        let tags = tags.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        UnsignedItem { tags, data: data.into(), ..UnsignedItem::default() }
+            .with_signature(SignatureType::Ed25519, &[1; 32], &[data.len() as u8; 64])
+            .unwrap()
+    }
+
+    fn bundle() -> Vec<u8> {
+        Bundle::encode(&[item(b"one", &[]), item(b"three", &[])])
+    }
+
+    #[test]
+    fn items_come_out_as_they_went_in() {
+        let bytes = Bytes::from(bundle());
+        let bundle = Bundle::parse(bytes.clone()).unwrap();
+        let data: Vec<_> = bundle.items().iter().map(Item::data).collect();
+        assert_eq!(data, [&b"one"[..], b"three"]);
+        assert_eq!(bundle.bytes(), &bytes);
+        assert!(Bundle::parse(Bundle::encode(&[]).into()).unwrap().items().is_empty());
+    }
+
+    #[test]
+    fn a_carrier_says_so_in_its_tags() {
+        let tags = [("Bundle-Format", "binary"), ("Bundle-Version", "2.0.0")];
+        let old = [("Bundle-Format", "binary"), ("Bundle-Version", "1.0.0")];
+        let carrier = |tags| Bundle::from_item(&item(&[0; 32], tags));
+        assert!(carrier(&tags[..]).is_ok());
+        assert_eq!(carrier(&tags[..1]).unwrap_err(), ParseError::NotABundle);
+        assert_eq!(carrier(&old).unwrap_err(), ParseError::NotABundle);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let broken = |place: usize, byte: u8| {
+            let mut bytes = bundle();
+            bytes[place] ^= byte;
+            Bundle::parse(bytes.into()).unwrap_err()
+        };
+        assert!(matches!(broken(31, 1), ParseError::TooLarge { field: Field::ItemCount, .. }));
+        assert!(matches!(broken(63, 1), ParseError::TooLarge { field: Field::BundleItem, .. }));
+        assert!(matches!(broken(32 + 96, 1), ParseError::IdMismatch { index: 1, .. }));
+        let in_item = broken(32 + 2 * 64, 0xf0);
+        assert!(matches!(in_item, ParseError::InBundle { index: 0, .. }));
+        let longer = [bundle(), vec![0; 3]].concat();
+        let error = Bundle::parse(longer.into()).unwrap_err();
+        assert_eq!(error, ParseError::TrailingBytes { len: 3 });
+    }
+}

@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn comes_from_exactly_32_bytes() {
-        assert_eq!(ItemId::try_from(id().as_ref()), Ok(id()));
+        assert_eq!(ItemId::try_from(id().as_ref()).unwrap(), id());
         assert!(ItemId::try_from(&id().as_ref()[1..]).is_err());
     }
 

@@ -188,3 +188,77 @@ fn parse_layout(bytes: &[u8]) -> Result<Layout, ParseError> {
     tags::validate(reader.take(tag_bytes, Field::Tags)?, tag_count)?;
     Ok(Layout { signature_type, has_target, has_anchor, tag_count, tag_bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{TagError, UnsupportedSignatureType};
+
+    /// An Ed25519 item with target, anchor, one tag and no data, in fields.
+    fn fields() -> Vec<(Field, Vec<u8>)> {
+        vec![
+            (Field::SignatureType, vec![2, 0]),
+            (Field::Signature, vec![0xaa; 64]),
+            (Field::Owner, vec![0xbb; 32]),
+            (Field::Target, [&[1][..], &[0xcc; 32]].concat()),
+            (Field::Anchor, [&[1][..], &[0xdd; 32]].concat()),
+            (Field::TagCount, vec![1, 0, 0, 0, 0, 0, 0, 0]),
+            (Field::TagLength, vec![7, 0, 0, 0, 0, 0, 0, 0]),
+            (Field::Tags, vec![2, 2, b'a', 4, b'b', b'c', 0]),
+        ]
+    }
+
+    fn parse(fields: &[(Field, Vec<u8>)]) -> Result<Item, ParseError> {
+        let bytes: Vec<u8> = fields.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        Item::parse(bytes.into())
+    }
+
+    /// The error when the bytes of one field are others.
+    fn error_with(field: Field, bytes: &[u8]) -> ParseError {
+        let mut fields = fields();
+        let changed = fields.iter_mut().find(|(name, _)| *name == field).unwrap();
+        changed.1 = bytes.to_vec();
+        parse(&fields).unwrap_err()
+    }
+
+    #[test]
+    fn fields_are_views_of_the_bytes() {
+        let bytes: Vec<u8> = fields().into_iter().flat_map(|(_, bytes)| bytes).collect();
+        let item = Item::parse([&bytes[..], b"data"].concat().into()).unwrap();
+        assert_eq!(item.signature_type(), SignatureType::Ed25519);
+        assert_eq!(item.signature(), [0xaa; 64]);
+        assert_eq!(item.owner(), [0xbb; 32]);
+        assert_eq!(item.target(), Some(&[0xcc; 32]));
+        assert_eq!(item.anchor(), Some(&[0xdd; 32]));
+        assert_eq!((item.tag("a"), item.tag("A")), (Some("bc"), None));
+        assert_eq!(item.data(), b"data");
+        assert_eq!(item.data_bytes().as_ptr(), item.data().as_ptr());
+    }
+
+    #[test]
+    fn a_field_that_is_cut_short_is_named() {
+        let fields = fields();
+        for (index, (field, bytes)) in fields.iter().enumerate() {
+            let mut cut = fields[..=index].to_vec();
+            cut[index].1.truncate(bytes.len() - 1);
+            assert_eq!(parse(&cut).unwrap_err(), ParseError::Truncated { field: *field });
+        }
+        assert!(parse(&fields).unwrap().data().is_empty());
+    }
+
+    #[test]
+    fn a_field_that_is_wrong_is_named() {
+        let aptos = ParseError::SignatureType(UnsupportedSignatureType::Aptos);
+        assert_eq!(error_with(Field::SignatureType, &[5, 0]), aptos);
+        let flag = ParseError::BadFlag { field: Field::Target, value: 2 };
+        assert_eq!(error_with(Field::Target, &[2]), flag);
+        let many = ParseError::TooLarge { field: Field::TagCount, max: 128 };
+        assert_eq!(error_with(Field::TagCount, &129_u64.to_le_bytes()), many);
+        let long = ParseError::Truncated { field: Field::Tags };
+        assert_eq!(error_with(Field::TagLength, &[0xff; 8]), long);
+        let count = ParseError::Tags(TagError::CountMismatch { header: 2, found: 1 });
+        assert_eq!(error_with(Field::TagCount, &2_u64.to_le_bytes()), count);
+        let text = ParseError::Tags(TagError::NotUtf8);
+        assert_eq!(error_with(Field::Tags, &[2, 2, 0xff, 4, b'b', b'c', 0]), text);
+    }
+}

@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn writes_one_block_and_a_terminator() {
         assert_eq!(encode(&[("a", "bc")]), [2, 2, b'a', 4, b'b', b'c', 0]);
-        assert_eq!(encode::<&str>(&[]), []);
+        assert!(encode::<&str>(&[]).is_empty());
         let long = "x".repeat(64);
         assert_eq!(encode(&[("", long.as_str())])[..4], [2, 0, 0x80, 1]);
     }

@@ -96,3 +96,102 @@ fn parse_address(text: &[u8]) -> Option<[u8; 20]> {
     }
     Some(address)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secp256k1::SecretKey;
+
+    const MESSAGE: &[u8] = &[42; 48];
+
+    fn key() -> SecretKey {
+        SecretKey::from_secret_bytes([7; 32]).unwrap()
+    }
+
+    fn owner() -> [u8; 65] {
+        key().public_key().serialize_uncompressed()
+    }
+
+    fn address() -> String {
+        let digits = address_of(&key().public_key()).map(|byte| format!("{byte:02x}"));
+        format!("0x{}", digits.concat())
+    }
+
+    fn typed_digest() -> [u8; 32] {
+        eip712_digest(&address_of(&key().public_key()), MESSAGE)
+    }
+
+    fn signed(digest: [u8; 32]) -> [u8; 65] {
+        let signature =
+            RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest), &key());
+        let (v, rs) = signature.serialize_compact();
+        let mut bytes = [27 + v.to_u8(); 65];
+        bytes[..64].copy_from_slice(&rs);
+        bytes
+    }
+
+    /// The other signature that plain ECDSA would take: `s` negated, `v` flipped.
+    fn high_s(signature: [u8; 65]) -> [u8; 65] {
+        let s: [u8; 32] = signature[32..64].try_into().unwrap();
+        let negated = SecretKey::from_secret_bytes(s).unwrap().negate();
+        let mut high = signature;
+        high[32..64].copy_from_slice(&negated.to_secret_bytes());
+        high[64] = 55 - signature[64];
+        high
+    }
+
+    #[test]
+    fn the_address_of_key_1_is_the_one_everybody_knows() {
+        let mut secret = [0; 32];
+        secret[31] = 1;
+        let key = SecretKey::from_secret_bytes(secret).unwrap().public_key();
+        let known = parse_address(b"0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf").unwrap();
+        assert_eq!(address_of(&key), known);
+    }
+
+    #[test]
+    fn v_starts_at_27_or_at_0() {
+        let mut signature = signed(eip191_digest(MESSAGE));
+        let v = signature[64];
+        for (v, passes) in [(v, true), (v - 27, true), (55 - v, false), (v + 2, false)] {
+            signature[64] = v;
+            assert_eq!(verify(&owner(), MESSAGE, &signature).is_ok(), passes, "v {v}");
+        }
+    }
+
+    #[test]
+    fn s_has_one_form() {
+        let (plain, typed) = (signed(eip191_digest(MESSAGE)), signed(typed_digest()));
+        assert!(verify(&owner(), MESSAGE, &plain).is_ok());
+        assert!(verify(&owner(), MESSAGE, &high_s(plain)).is_err());
+        assert!(verify_typed(address().as_bytes(), MESSAGE, &typed).is_ok());
+        assert!(verify_typed(address().as_bytes(), MESSAGE, &high_s(typed)).is_err());
+    }
+
+    #[test]
+    fn an_address_is_the_same_in_any_case() {
+        let signature = signed(typed_digest());
+        let upper = format!("0x{}", address()[2..].to_uppercase());
+        assert!(verify_typed(upper.as_bytes(), MESSAGE, &signature).is_ok());
+        assert!(verify_typed(upper.as_bytes(), b"other", &signature).is_err());
+    }
+
+    #[test]
+    fn owners_that_are_no_keys_are_named() {
+        let result = verify(&[4; 65], MESSAGE, &[0; 65]);
+        assert!(matches!(result, Err(VerifyError::Owner(SignatureType::Ethereum))));
+        for text in ["0X", "0xg"] {
+            let owner = format!("{text:0<42}");
+            let result = verify_typed(owner.as_bytes(), MESSAGE, &[0; 65]);
+            assert!(matches!(result, Err(VerifyError::Owner(SignatureType::TypedEthereum))));
+        }
+    }
+
+    /// The expected digest was worked out by ethers 5, which arbundles calls.
+    #[test]
+    fn typed_data_hashes_as_in_ethers() {
+        let digest = eip712_digest(&[0x11; 20], b"abc");
+        let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(text, "e5ab57dcb5ced892034c95f1122a9cf5bab2638adfbae9f3729534014dc0674b");
+    }
+}

@@ -43,3 +43,46 @@ fn public_key(modulus: &[u8]) -> Result<PKey<Public>, ErrorStack> {
     let exponent = BigNum::from_u32(PUBLIC_EXPONENT)?;
     PKey::from_rsa(Rsa::from_public_components(BigNum::from_slice(modulus)?, exponent)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openssl::sign::Signer;
+
+    const MESSAGE: &[u8] = &[42; 48];
+
+    #[test]
+    fn any_salt_length_passes() {
+        let rsa = Rsa::generate(4096).unwrap();
+        let owner = rsa.n().to_vec();
+        let key = PKey::from_rsa(rsa).unwrap();
+        for salt in [0, 20, 32, 478].map(RsaPssSaltlen::custom) {
+            let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
+            signer.set_rsa_padding(Padding::PKCS1_PSS).unwrap();
+            signer.set_rsa_pss_saltlen(salt).unwrap();
+            let signature = signer.sign_oneshot_to_vec(MESSAGE).unwrap();
+            assert!(verify(&owner, MESSAGE, &signature).is_ok());
+            let other = verify(&owner, b"other", &signature);
+            assert!(matches!(other, Err(VerifyError::Mismatch)));
+        }
+    }
+
+    #[test]
+    fn a_signature_beyond_the_modulus_does_not_match() {
+        let mut owner = [0x80; 512];
+        owner[511] = 1;
+        assert!(matches!(verify(&owner, MESSAGE, &[0xff; 512]), Err(VerifyError::Mismatch)));
+        assert!(matches!(verify(&owner, MESSAGE, &[0; 512]), Err(VerifyError::Mismatch)));
+    }
+
+    #[test]
+    fn an_owner_is_an_odd_number_of_4096_bits() {
+        let (mut short, mut even) = ([0xff; 512], [0xff; 512]);
+        short[0] = 0x7f;
+        even[511] = 0xfe;
+        for owner in [&short[..], &even, &[0; 512], &[]] {
+            let result = verify(owner, MESSAGE, &[1; 512]);
+            assert!(matches!(result, Err(VerifyError::Owner(SignatureType::Arweave))));
+        }
+    }
+}
