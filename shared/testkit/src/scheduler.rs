@@ -1,0 +1,217 @@
+//! A real `rota local` in a process of its own, for tests that stop it, kill it and start it again.
+//!
+//! It listens on a free port of loopback and is told of no gateway and no bundler but those that the
+//! test names, so nothing leaves the machine. It is killed when the value is dropped, however the
+//! test ends.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a start may take: it may have to make an RSA key first, in an unoptimised build.
+pub const START_MAX: Duration = Duration::from_secs(60);
+/// How long a stop may take: what the command promises after a signal.
+pub const STOP_MAX: Duration = Duration::from_secs(5);
+/// How often an end is looked for.
+const POLL: Duration = Duration::from_millis(10);
+/// Where nobody listens: every request to it is refused at once.
+const NOWHERE: &str = "http://127.0.0.1:9";
+/// What the line that tells the URL begins with.
+const READY: &str = "rota is ready at ";
+/// Settings that a developer may have in the environment, and that no test may depend on.
+const SETTINGS: [&str; 9] = [
+    "SU_DATA_DIR",
+    "SU_WALLET_PATH",
+    "UPLOAD_NODE_URL",
+    "UPLOAD_MODE",
+    "GRAPHQL_URL",
+    "ARWEAVE_URL_LIST",
+    "HOST",
+    "PORT",
+    "RUST_LOG",
+];
+
+/// A running scheduler.
+pub struct RotaProcess {
+    /// Where it listens, as in `http://127.0.0.1:40123`.
+    pub url: String,
+    child: Child,
+    printed: Arc<Mutex<String>>,
+    logged: Arc<Mutex<String>>,
+}
+
+impl RotaProcess {
+    /// Starts `rota local` in `data_dir` and waits until it serves. `bin` is the `rota` command;
+    /// `envs` are set for it over the defaults described in this module's head.
+    ///
+    /// # Panics
+    /// If it ends, or is not ready within [`START_MAX`]; the message has what it logged.
+    #[must_use]
+    pub fn start(bin: &Path, data_dir: &Path, envs: &[(&str, &str)]) -> Self {
+        Self::try_start(bin, data_dir, envs).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// As [`Self::start`], for a start that may fail.
+    ///
+    /// # Errors
+    /// How it ended or what it waits for, and what it printed and logged.
+    pub fn try_start(bin: &Path, data_dir: &Path, envs: &[(&str, &str)]) -> Result<Self, String> {
+        let mut child = command(bin)
+            .args(["local", "--port", "0", "--data-dir"])
+            .arg(data_dir)
+            .envs(envs.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{} does not start: {error}", bin.display()))?;
+        let (sender, lines) = channel();
+        let printed = Arc::default();
+        let logged = Arc::default();
+        drain(child.stdout.take().unwrap(), Arc::clone(&printed), move |line| {
+            let _ = sender.send(line.to_owned()); // once it is ready nobody listens any more
+        });
+        drain(child.stderr.take().unwrap(), Arc::clone(&logged), |_| {});
+        let mut process = Self { url: String::new(), child, printed, logged };
+        process.url = process.wait_until_ready(&lines)?;
+        Ok(process)
+    }
+
+    /// The id of the operating system's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has printed `text`, at most for [`STOP_MAX`], and gives all it has printed.
+    ///
+    /// # Panics
+    /// If it does not print that.
+    #[must_use]
+    pub fn printed_with(&self, text: &str) -> String {
+        let until = Instant::now() + STOP_MAX;
+        loop {
+            let printed = self.printed();
+            if printed.contains(text) {
+                return printed;
+            }
+            assert!(Instant::now() < until, "{text:?} is not in what it printed: {printed}");
+            thread::sleep(POLL);
+        }
+    }
+
+    /// What it has printed so far.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        self.printed.lock().unwrap().clone()
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        self.logged.lock().unwrap().clone()
+    }
+
+    /// Sends a signal by its name, as in `INT` or `STOP`.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success(), "cannot send {name} to {pid}");
+    }
+
+    /// Interrupts it as Ctrl-C does and waits for its end.
+    ///
+    /// # Panics
+    /// If it has not ended after [`STOP_MAX`].
+    #[must_use]
+    pub fn stop_gently(mut self) -> ExitStatus {
+        self.signal("INT");
+        self.wait(STOP_MAX).unwrap_or_else(|| panic!("it does not stop: {}", self.logged()))
+    }
+
+    /// Ends it at once, as a crash would: no code of it runs any more.
+    pub fn kill_9(mut self) {
+        self.end();
+    }
+
+    /// Waits until it ends by itself, at most for `max`.
+    pub fn wait(&mut self, max: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + max;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn wait_until_ready(&mut self, lines: &Receiver<String>) -> Result<String, String> {
+        let until = Instant::now() + START_MAX;
+        loop {
+            match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Some(url) = line.strip_prefix(READY) {
+                        return Ok(url.to_owned());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Err(self.why_not("is not ready")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.wait(STOP_MAX);
+                    return Err(self.why_not(&format!("ended with {status:?}")));
+                }
+            }
+        }
+    }
+
+    fn why_not(&self, what: &str) -> String {
+        format!("the scheduler {what}: {}{}", self.printed(), self.logged())
+    }
+
+    fn end(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for RotaProcess {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The `rota` command without the settings of whoever runs the tests, and cut off from the network.
+#[must_use]
+pub fn command(bin: &Path) -> Command {
+    let mut command = Command::new(bin);
+    for name in SETTINGS {
+        command.env_remove(name);
+    }
+    command.env("GATEWAY_URL", NOWHERE).env("ARWEAVE_URL", NOWHERE).stdin(Stdio::null());
+    command
+}
+
+/// Keeps reading, so that the process never waits for a full pipe.
+fn drain(
+    from: impl Read + Send + 'static,
+    into: Arc<Mutex<String>>,
+    each: impl Fn(&str) + Send + 'static,
+) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            each(&line);
+            let mut text = into.lock().unwrap();
+            text.push_str(&line);
+            text.push('\n');
+        }
+    });
+}
