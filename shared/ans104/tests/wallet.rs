@@ -90,7 +90,7 @@ fn files_that_are_no_wallet_are_refused() {
     assert!(matches!(Wallet::load(&path), Err(WalletError::File { .. })));
     assert!(WALLETS[3].save_new(&folder.path().join("no/such/folder")).is_err());
     fs::write(&path, "{}").unwrap();
-    assert!(matches!(Wallet::load(&path), Err(WalletError::Json(_))));
+    assert!(matches!(Wallet::load(&path), Err(WalletError::Json { .. })));
     fs::write(&path, vec![b' '; 64 * 1024 + 1]).unwrap();
     assert!(matches!(Wallet::load(&path), Err(WalletError::File { .. })));
 }
@@ -116,6 +116,14 @@ fn nothing_shows_the_key() {
             assert!(!shown.contains(secret.as_str().unwrap()));
         }
     }
+}
+
+#[test]
+fn a_malformed_key_is_not_quoted() {
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"AA","d":"\u0041SECRET"}"#;
+    let error = Wallet::from_jwk(jwk).unwrap_err();
+    assert!(matches!(error, WalletError::Json { line: 1, .. }));
+    assert!(!format!("{error} {error:?}").contains("SECRET"));
 }
 
 /// The wallet's JSON with one field replaced.

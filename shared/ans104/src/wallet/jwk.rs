@@ -58,12 +58,12 @@ pub(super) enum KeyType {
 
 /// Reads the JSON.
 pub(super) fn parse(text: &str) -> Result<Jwk<'_>, WalletError> {
-    serde_json::from_str(text).map_err(WalletError::Json)
+    Ok(serde_json::from_str(text)?)
 }
 
 /// Writes the JSON.
 pub(super) fn write(jwk: &Jwk<'_>) -> Result<Zeroizing<String>, WalletError> {
-    serde_json::to_string(jwk).map(Zeroizing::new).map_err(WalletError::Json)
+    Ok(Zeroizing::new(serde_json::to_string(jwk)?))
 }
 
 impl Jwk<'_> {

@@ -81,9 +81,14 @@ pub enum WalletError {
         /// What happened.
         source: io::Error,
     },
-    /// Not the JSON of a key.
-    #[error("not a json web key")]
-    Json(#[source] serde_json::Error),
+    /// Not the JSON of a key. The parser's own message is withheld: it can quote the key.
+    #[error("not a json web key, at line {line}, column {column}")]
+    Json {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
     /// A field is missing, malformed, or does not belong to the rest of the key.
     #[error("wallet field {field} {problem}")]
     Field {
@@ -206,6 +211,12 @@ impl Wallet {
     #[must_use]
     pub fn address(&self) -> Address {
         self.address
+    }
+}
+
+impl From<serde_json::Error> for WalletError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json { line: error.line(), column: error.column() }
     }
 }
 

@@ -1,0 +1,26 @@
+//! Any bytes as an item: no panic, and what parses shows the same tags every time.
+
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use rota_ans104::{Bundle, Item, UnsignedItem};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(item) = Item::parse(Bytes::copy_from_slice(data)) else { return };
+    assert_eq!(item.bytes(), data);
+    assert_eq!(item.tags().len(), item.tags().count());
+    let _ = Bundle::from_item(&item);
+    let unsigned = UnsignedItem {
+        target: item.target().copied(),
+        anchor: item.anchor().copied(),
+        tags: item.tags().map(|tag| (tag.name.to_owned(), tag.value.to_owned())).collect(),
+        data: item.data_bytes(),
+    };
+    let rebuilt =
+        unsigned.with_signature(item.signature_type(), item.owner(), item.signature()).unwrap();
+    let again = Item::parse(rebuilt.bytes().clone()).unwrap();
+    assert!(again.tags().eq(item.tags()));
+    assert_eq!(again.tag_bytes() == item.tag_bytes(), again.bytes() == item.bytes());
+    let _ = item.verify();
+});
