@@ -36,7 +36,9 @@ impl ScheduleReader for Ledger {
     }
 
     async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
-        Ok(self.store().entry(&process, 0)?)
+        // An imported process has no assignment of its own: its first entry is a message.
+        let first = self.store().entry(&process, 0)?;
+        Ok(first.filter(|entry| entry.message_id == process.into()))
     }
 
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {

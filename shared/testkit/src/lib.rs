@@ -1,11 +1,33 @@
-//! For tests only: what several crates' tests need and no server links.
+//! For tests only: what several crates' tests need and no server links. Builders of items, the vectors,
+//! stub upstreams, a client, a real scheduler in a process of its own, a model of a schedule, and a
+//! checker that shares no code with what it checks.
 //!
-//! A helper that cannot do its work ends the test: tests have nothing else to do about it.
+//! A helper that cannot do its work ends the test: tests have nothing else to do about it. Nothing
+//! leaves loopback, every port is the system's choice, every child is killed with its owner.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::missing_panics_doc,
     reason = "every caller is a test, for which a panic is the report"
 )]
 
+mod bundler;
+mod client;
+mod gateway;
+pub mod independent;
+mod items;
+mod model;
+mod reader_suite;
 pub mod scheduler;
+mod stub;
+pub mod vectors;
+
+pub use bundler::{BundlerMode, StubBundler};
+pub use client::{Answer, Client};
+pub use gateway::{GatewayMode, StubGateway};
+pub use items::{
+    ItemBuilder, MODULE, hex_solana, message, pushed, signers, spawn, typed_ethereum, user, wallet,
+};
+pub use model::Model;
+pub use reader_suite::{Schedule, reader_suite, schedules};

@@ -1,0 +1,104 @@
+//! A [`ScheduleReader`] that is obviously right: vectors, searched from the front.
+
+use crate::Schedule;
+use bytes::Bytes;
+use rota_ans104::Address;
+use rota_schedule::{
+    Cursor, Entry, Found, PAGE_BYTES_MAX, Page, PageQuery, ProcessId, ReadError, ScheduleReader,
+    SchedulerInfo,
+};
+
+/// Schedules in memory, and what the scheduler says of itself.
+#[derive(Clone, Debug)]
+pub struct Model {
+    schedules: Vec<Schedule>,
+    info: SchedulerInfo,
+}
+
+impl Model {
+    /// A model of these schedules.
+    pub fn new(schedules: Vec<Schedule>, address: Address, block_height: u64) -> Self {
+        Self { schedules, info: SchedulerInfo { address, block_height } }
+    }
+
+    /// A page: all within the bounds, then as many as fit. A page by timestamp goes on while the next
+    /// entry is as old as its last one.
+    pub fn page(entries: &[Entry], query: &PageQuery) -> Page {
+        let bounds = &query.bounds;
+        let within: Vec<&Entry> = entries
+            .iter()
+            .filter(|entry| bounds.after_nonce.is_none_or(|after| entry.nonce > after))
+            .filter(|entry| bounds.to_nonce.is_none_or(|to| entry.nonce <= to))
+            .filter(|entry| bounds.after_time.is_none_or(|after| entry.timestamp.0 > after))
+            .filter(|entry| bounds.to_time.is_none_or(|to| entry.timestamp.0 <= to))
+            .collect();
+        let mut page: Vec<Entry> = Vec::new();
+        for entry in &within {
+            let bytes: usize = page.iter().map(Entry::len_bytes).sum();
+            let fits = page.len() < query.limit as usize
+                && (page.is_empty() || bytes + entry.len_bytes() <= PAGE_BYTES_MAX);
+            let as_old = query.cursor == Cursor::Timestamp
+                && page.last().is_some_and(|last| last.timestamp == entry.timestamp);
+            if !fits && !as_old {
+                break;
+            }
+            page.push((*entry).clone());
+        }
+        Page { has_next: page.len() < within.len(), entries: page }
+    }
+
+    fn of(&self, process: ProcessId) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.process == process)
+    }
+
+    fn entry(&self, id: [u8; 32], process: Option<ProcessId>) -> Option<Entry> {
+        let among = |is: &dyn Fn(&Entry) -> bool| {
+            let schedules = self.schedules.iter();
+            let named =
+                schedules.filter(|schedule| process.is_none_or(|id| id == schedule.process));
+            let places = named.flat_map(|schedule| {
+                let matching = schedule.entries.iter().filter(|entry| is(entry));
+                matching.map(|entry| (entry.timestamp, schedule.process.to_string(), entry))
+            });
+            places.min_by_key(|(time, process, entry)| (*time, process.clone(), entry.nonce))
+        };
+        let found = among(&|entry| *entry.message_id.as_bytes() == id)
+            .or_else(|| among(&|entry| *entry.assignment_id.as_bytes() == id));
+        found.map(|(_, _, entry)| entry.clone())
+    }
+}
+
+impl ScheduleReader for Model {
+    async fn find(
+        &self,
+        id: [u8; 32],
+        process: Option<ProcessId>,
+        query: PageQuery,
+    ) -> Result<Option<Found>, ReadError> {
+        let schedule = self.of(ProcessId::new(id));
+        let page = schedule.map(|schedule| Found::Page(Self::page(&schedule.entries, &query)));
+        Ok(page.or_else(|| self.entry(id, process).map(Found::Entry)))
+    }
+
+    async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        Ok(self.of(process).and_then(|schedule| schedule.entries.last().cloned()))
+    }
+
+    async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        let first = self.of(process).and_then(|schedule| schedule.entries.first());
+        Ok(first.filter(|entry| entry.message_id == process.into()).cloned())
+    }
+
+    async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
+        let entries = || self.schedules.iter().flat_map(|schedule| &schedule.entries);
+        let message = entries()
+            .filter(|entry| *entry.message_id.as_bytes() == id)
+            .find_map(|entry| entry.message.clone());
+        let assignment = || entries().find(|entry| *entry.assignment_id.as_bytes() == id);
+        Ok(message.or_else(|| assignment().map(|entry| entry.assignment.clone())))
+    }
+
+    async fn scheduler(&self) -> Result<SchedulerInfo, ReadError> {
+        Ok(self.info)
+    }
+}

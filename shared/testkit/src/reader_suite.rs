@@ -1,0 +1,276 @@
+//! The contract suite of [`ScheduleReader`]: what every implementation answers over [`schedules`].
+//!
+//! Expectations are written down, not computed, so that the suite can judge the model too.
+
+use crate::{ItemBuilder, message, spawn, user};
+use rota_ans104::Item;
+use rota_schedule::{
+    Assignment, AssignmentId, Bounds, Cursor, Entry, Exclude, Found, HashChain, Head, MessageId,
+    PageQuery, ProcessId, ScheduleReader, Slot, Subject, Timestamp,
+};
+
+/// The schedule of one process, with its head after each entry.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// The process.
+    pub process: ProcessId,
+    /// In the order of nonces.
+    pub entries: Vec<Entry>,
+    /// The head after each entry.
+    pub heads: Vec<Head>,
+}
+
+/// Bytes of data of a message in the schedule of large ones: three fit a page.
+const LARGE_BYTES: usize = 1_300_000;
+
+/// The schedules that the suite knows, in this order: a usual one of 12 entries; one imported from
+/// before processes had assignments of their own, with equal timestamps; one that is only spawned; one
+/// with large messages; one into which the first message of the usual one was only assigned, three
+/// times, the first time before it was posted.
+pub fn schedules() -> Vec<Schedule> {
+    let spawned = spawn().sign();
+    let mut usual = Schedule::spawned(&spawned, 1_000);
+    for nonce in 1..12 {
+        usual.push(&message(usual.process).sign(), 1_000 + nonce * 10);
+    }
+    let mut imported = Schedule::new(ProcessId::new([7; 32]));
+    for time in [5, 5, 5, 7, 7, 9, 9, 9, 9, 12] {
+        imported.push(&message(imported.process).sign(), time);
+    }
+    let only_spawned = Schedule::spawned(&spawn().data("").sign(), 3_000);
+    let mut large = Schedule::spawned(&spawn().sign(), 4_000);
+    for time in [4_010, 4_020, 4_030, 4_040, 4_050] {
+        let data = vec![b'x'; LARGE_BYTES];
+        large.push(&message(large.process).data(data).sign(), time);
+    }
+    let mut assigned = Schedule::spawned(&spawn().sign(), 500);
+    let elsewhere = usual.entries[1].message_id;
+    for time in [900, 1_500, 1_600] {
+        assigned.push_assigned(elsewhere, time);
+    }
+    vec![usual, imported, only_spawned, large, assigned]
+}
+
+impl Schedule {
+    fn new(process: ProcessId) -> Self {
+        Self { process, entries: Vec::new(), heads: Vec::new() }
+    }
+
+    fn spawned(item: &Item, time: u64) -> Self {
+        let mut schedule = Self::new(item.id().into());
+        schedule.place(Subject::Process, item.id().into(), Some(item), time);
+        schedule
+    }
+
+    fn push(&mut self, item: &Item, time: u64) {
+        let id = item.id().into();
+        self.place(Subject::Message(id), id, Some(item), time);
+    }
+
+    fn push_assigned(&mut self, id: MessageId, time: u64) {
+        self.place(Subject::Message(id), id, None, time);
+    }
+
+    /// Unlike the rules, this lets timestamps be equal: imported schedules have such.
+    fn place(&mut self, subject: Subject, message_id: MessageId, item: Option<&Item>, time: u64) {
+        let head = self.heads.last();
+        let slot = Slot {
+            process: self.process,
+            nonce: head.map_or(0, |head| head.nonce + 1),
+            hash_chain: head.map_or_else(
+                || HashChain::first(&self.process),
+                |head| head.hash_chain.next(&head.assignment),
+            ),
+            timestamp: Timestamp(time),
+            block_height: 1,
+        };
+        let draft = Assignment::draft(&slot, subject, &Exclude::default(), [slot.nonce as u8; 24]);
+        let assignment = draft.sign(user()).unwrap();
+        let assignment_id: AssignmentId = assignment.id().into();
+        self.heads.push(slot.head(assignment_id));
+        self.entries.push(Entry {
+            nonce: slot.nonce,
+            timestamp: slot.timestamp,
+            assignment_id,
+            message_id,
+            assignment: assignment.bytes().clone(),
+            message: item.map(|item| item.bytes().clone()),
+        });
+    }
+}
+
+/// Holds `reader`, which must contain `schedules` (made by [`schedules`]) and be told that [`user`]
+/// signs at block height 42, to everything that a [`ScheduleReader`] promises.
+pub async fn reader_suite(reader: &impl ScheduleReader, schedules: &[Schedule]) {
+    pages_are_cut_by_their_bounds(reader, &schedules[0]).await;
+    pages_by_time_do_not_end_between_equals(reader, &schedules[1]).await;
+    pages_end_at_the_byte_cap(reader, &schedules[3]).await;
+    ids_are_found(reader, schedules).await;
+    processes_have_a_first_and_a_latest_entry(reader, schedules).await;
+    raw_bytes_are_as_signed(reader, schedules).await;
+    what_is_not_there_is_not_found(reader).await;
+    let info = reader.scheduler().await.unwrap();
+    assert_eq!((info.address, info.block_height), (user().address(), 42));
+}
+
+/// Reads a page as nonces, and whether there is a next one.
+async fn page(
+    reader: &impl ScheduleReader,
+    schedule: &Schedule,
+    query: PageQuery,
+) -> (Vec<u64>, bool) {
+    match reader.find(*schedule.process.as_bytes(), None, query).await.unwrap() {
+        Some(Found::Page(page)) => {
+            for entry in &page.entries {
+                assert_eq!(*entry, schedule.entries[usize::try_from(entry.nonce).unwrap()]);
+            }
+            (page.entries.iter().map(|entry| entry.nonce).collect(), page.has_next)
+        }
+        other => panic!("no page but {other:?}"),
+    }
+}
+
+const fn query(bounds: Bounds, cursor: Cursor, limit: u32) -> PageQuery {
+    PageQuery { bounds, cursor, limit }
+}
+
+const ALL: Bounds = Bounds { after_nonce: None, to_nonce: None, after_time: None, to_time: None };
+
+async fn pages_are_cut_by_their_bounds(reader: &impl ScheduleReader, usual: &Schedule) {
+    let after = |nonce| Bounds { after_nonce: Some(nonce), ..ALL };
+    let to = |nonce| Bounds { to_nonce: Some(nonce), ..ALL };
+    let between = |from, to| Bounds { after_time: Some(from), to_time: Some(to), ..ALL };
+    let both = Bounds { after_nonce: Some(2), to_nonce: Some(9), ..between(1_040, 1_070) };
+    let cases = [
+        (ALL, 100, 0..12, false),
+        (ALL, 12, 0..12, false),
+        (ALL, 11, 0..11, true),
+        (ALL, 1, 0..1, true),
+        (after(0), 3, 1..4, true),
+        (after(8), 3, 9..12, false),
+        (after(11), 3, 0..0, false),
+        (after(u64::MAX), 3, 0..0, false),
+        (to(0), 3, 0..1, false),
+        (to(2), 3, 0..3, false),
+        (to(3), 3, 0..3, true),
+        (to(u64::MAX), 100, 0..12, false),
+        (between(1_000, 1_020), 100, 1..3, false),
+        (between(999, 1_000), 100, 0..1, false),
+        (between(1_005, 1_009), 100, 0..0, false),
+        (between(1_110, 9_999), 100, 0..0, false),
+        (between(1_020, 1_010), 100, 0..0, false),
+        (between(0, u64::MAX), 5, 0..5, true),
+        (between(u64::MAX, u64::MAX), 5, 0..0, false),
+        (between(0, 0), 5, 0..0, false),
+        (both, 100, 5..8, false),
+        (both, 2, 5..7, true),
+        (Bounds { after_nonce: Some(5), to_nonce: Some(4), ..ALL }, 5, 0..0, false),
+        (Bounds { after_nonce: Some(5), to_nonce: Some(5), ..ALL }, 5, 0..0, false),
+    ];
+    for (bounds, limit, nonces, has_next) in cases {
+        for cursor in [Cursor::Nonce, Cursor::Timestamp] {
+            let query = query(bounds, cursor, limit);
+            let found = page(reader, usual, query).await;
+            assert_eq!(found, (nonces.clone().collect(), has_next), "{query:?}");
+        }
+    }
+}
+
+async fn pages_by_time_do_not_end_between_equals(
+    reader: &impl ScheduleReader,
+    imported: &Schedule,
+) {
+    // Times: 5 5 5 7 7 9 9 9 9 12.
+    for (limit, by_time, by_nonce) in
+        [(1, 3, 1), (3, 3, 3), (4, 5, 4), (6, 9, 6), (9, 9, 9), (10, 10, 10)]
+    {
+        let timed = page(reader, imported, query(ALL, Cursor::Timestamp, limit)).await;
+        assert_eq!(timed, ((0..by_time).collect(), by_time < 10), "limit {limit} by time");
+        let counted = page(reader, imported, query(ALL, Cursor::Nonce, limit)).await;
+        assert_eq!(counted, ((0..by_nonce).collect(), by_nonce < 10), "limit {limit} by nonce");
+    }
+    let after_five = Bounds { after_time: Some(5), ..ALL };
+    let found = page(reader, imported, query(after_five, Cursor::Timestamp, 1)).await;
+    assert_eq!(found, (vec![3, 4], true));
+    let to_seven = Bounds { to_time: Some(7), ..ALL };
+    assert_eq!(
+        page(reader, imported, query(to_seven, Cursor::Timestamp, 4)).await,
+        ((0..5).collect(), false)
+    );
+    let split = Bounds { to_nonce: Some(1), ..ALL };
+    assert_eq!(
+        page(reader, imported, query(split, Cursor::Timestamp, 1)).await,
+        (vec![0, 1], false)
+    );
+}
+
+async fn pages_end_at_the_byte_cap(reader: &impl ScheduleReader, large: &Schedule) {
+    let after = |nonce| query(Bounds { after_nonce: Some(nonce), ..ALL }, Cursor::Nonce, 100);
+    assert_eq!(page(reader, large, query(ALL, Cursor::Nonce, 100)).await, (vec![0, 1, 2, 3], true));
+    assert_eq!(page(reader, large, after(0)).await, (vec![1, 2, 3], true));
+    assert_eq!(page(reader, large, after(2)).await, (vec![3, 4, 5], false));
+}
+
+async fn ids_are_found(reader: &impl ScheduleReader, schedules: &[Schedule]) {
+    let find = async |id: [u8; 32], process: Option<ProcessId>| match reader
+        .find(id, process, PageQuery::default())
+        .await
+        .unwrap()
+    {
+        Some(Found::Entry(entry)) => Some(entry),
+        None => None,
+        Some(Found::Page(_)) => panic!("a page was found where an entry lies"),
+    };
+    for schedule in schedules {
+        for entry in &schedule.entries {
+            let by_assignment = *entry.assignment_id.as_bytes();
+            for process in [None, Some(schedule.process)] {
+                assert_eq!(find(by_assignment, process).await.as_ref(), Some(entry));
+            }
+            assert_eq!(find(by_assignment, Some(ProcessId::new([9; 32]))).await, None);
+        }
+    }
+    let (usual, assigned) = (&schedules[0], &schedules[4]);
+    let twice = *usual.entries[1].message_id.as_bytes();
+    assert_eq!(find(twice, None).await.as_ref(), Some(&assigned.entries[1]), "the earliest of all");
+    assert_eq!(find(twice, Some(usual.process)).await.as_ref(), Some(&usual.entries[1]));
+    assert_eq!(find(twice, Some(assigned.process)).await.as_ref(), Some(&assigned.entries[1]));
+    assert_eq!(find(twice, Some(schedules[1].process)).await, None);
+    let once = *usual.entries[5].message_id.as_bytes();
+    assert_eq!(find(once, None).await.as_ref(), Some(&usual.entries[5]));
+}
+
+async fn processes_have_a_first_and_a_latest_entry(
+    reader: &impl ScheduleReader,
+    schedules: &[Schedule],
+) {
+    for schedule in schedules {
+        let latest = reader.latest(schedule.process).await.unwrap();
+        assert_eq!(latest.as_ref(), schedule.entries.last());
+        let own = reader.process(schedule.process).await.unwrap();
+        let first = &schedule.entries[0];
+        // An imported process has no assignment of its own: its first entry is a message.
+        let is_own = first.message_id == schedule.process.into();
+        assert_eq!(own.as_ref(), is_own.then_some(first));
+    }
+}
+
+async fn raw_bytes_are_as_signed(reader: &impl ScheduleReader, schedules: &[Schedule]) {
+    for entry in schedules.iter().flat_map(|schedule| &schedule.entries) {
+        let assignment = reader.raw(*entry.assignment_id.as_bytes()).await.unwrap();
+        assert_eq!(assignment.as_ref(), Some(&entry.assignment));
+        if let Some(message) = &entry.message {
+            let raw = reader.raw(*entry.message_id.as_bytes()).await.unwrap();
+            assert_eq!(raw.as_ref(), Some(message));
+        }
+    }
+}
+
+async fn what_is_not_there_is_not_found(reader: &impl ScheduleReader) {
+    let nobody = ItemBuilder::new(None).sign().id();
+    let id = *nobody.as_bytes();
+    assert!(reader.find(id, None, PageQuery::default()).await.unwrap().is_none());
+    assert!(reader.latest(nobody.into()).await.unwrap().is_none());
+    assert!(reader.process(nobody.into()).await.unwrap().is_none());
+    assert!(reader.raw(id).await.unwrap().is_none());
+}
