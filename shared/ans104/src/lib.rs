@@ -18,6 +18,7 @@ mod item;
 mod reader;
 mod signature;
 pub mod tags;
+mod verified;
 #[cfg(feature = "verify")]
 mod verify;
 #[cfg(feature = "wallet")]
@@ -32,8 +33,9 @@ pub use item::Item;
 pub use reader::{Field, ParseError};
 pub use signature::{SignatureType, UnsupportedSignatureType};
 pub use tags::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX, Tag, TagError};
+pub use verified::VerifiedItem;
 #[cfg(feature = "verify")]
-pub use verify::{VerifiedItem, VerifyError};
+pub use verify::VerifyError;
 #[cfg(feature = "wallet")]
 pub use wallet::{JWK_BYTES_MAX, UnknownWalletKind, Wallet, WalletError, WalletKind};
 

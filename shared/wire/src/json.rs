@@ -66,14 +66,8 @@ pub fn process(entry: &Entry) -> Result<Vec<u8>, ReadError> {
     out.text_or_null(std::str::from_utf8(item.data()).ok())?;
     out.anchor(&item, false)?;
     out.id(b",\"signature\":\"", item.signature());
-    out.raw(b"\",\"target\":");
-    match item.target() {
-        Some(target) => {
-            out.id(b"\"", target);
-            out.raw(b"\"}");
-        }
-        None => out.raw(b"null}"),
-    }
+    out.raw(b"\"");
+    out.target(&item, b"null");
     Ok(out.bytes)
 }
 
@@ -132,21 +126,26 @@ impl NodeWriter {
     }
 
     fn node(&mut self, entry: &Entry) -> Result<(), ReadError> {
+        let assignment = Item::parse(entry.assignment.clone()).map_err(damaged)?;
         self.raw(b"{\"message\":");
         match &entry.message {
             Some(bytes) => {
                 let item = Item::parse(bytes.clone()).map_err(damaged)?;
                 self.item(Part::Message, entry.message_id.as_bytes(), &item)?;
+                // The reference shows a process without a target as null, anything else as "".
+                let is_process = assignment.tag("Message").is_none();
+                self.target(&item, if is_process { b"null" } else { b"\"\"" });
             }
             None => self.raw(b"null"),
         }
         self.raw(b",\"assignment\":");
-        let item = Item::parse(entry.assignment.clone()).map_err(damaged)?;
-        self.item(Part::Assignment, entry.assignment_id.as_bytes(), &item)?;
+        self.item(Part::Assignment, entry.assignment_id.as_bytes(), &assignment)?;
+        self.target(&assignment, b"\"\"");
         self.raw(b"}");
         Ok(())
     }
 
+    /// All fields of an item but the target, which ends it.
     fn item(&mut self, part: Part, id: &[u8; 32], item: &Item) -> Result<(), ReadError> {
         self.id(b"{\"id\":\"", id);
         self.raw(b"\"");
@@ -159,8 +158,6 @@ impl NodeWriter {
         self.id(b",\"signature\":\"", item.signature());
         self.raw(b"\"");
         self.anchor(item, self.show_anchor && matches!(part, Part::Assignment))?;
-        self.id(b",\"target\":\"", item.target().map_or(&[], |target| target.as_slice()));
-        self.raw(b"\"}");
         Ok(())
     }
 
@@ -190,6 +187,19 @@ impl NodeWriter {
         }
         self.raw(b"]");
         Ok(())
+    }
+
+    /// The last field of an item, and its end.
+    fn target(&mut self, item: &Item, absent: &[u8]) {
+        self.raw(b",\"target\":");
+        match item.target() {
+            Some(target) => {
+                self.id(b"\"", target);
+                self.raw(b"\"");
+            }
+            None => self.raw(absent),
+        }
+        self.raw(b"}");
     }
 
     fn anchor(&mut self, item: &Item, show: bool) -> Result<(), ReadError> {

@@ -12,26 +12,8 @@ pub(crate) use ethereum::eip191_digest;
 #[cfg(feature = "wallet")]
 pub(crate) use rsa::{PUBLIC_EXPONENT, is_modulus};
 
-use crate::{Item, SignatureType};
+use crate::{Item, SignatureType, VerifiedItem};
 use openssl::error::ErrorStack;
-
-/// An item whose owner signed it. Only [`Item::verify`] makes one.
-#[derive(Clone, Debug)]
-pub struct VerifiedItem(Item);
-
-impl VerifiedItem {
-    /// The item.
-    #[must_use]
-    pub fn item(&self) -> &Item {
-        &self.0
-    }
-
-    /// The item, without the proof.
-    #[must_use]
-    pub fn into_item(self) -> Item {
-        self.0
-    }
-}
 
 /// Why an item is not verified.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +47,6 @@ impl Item {
             SignatureType::Ethereum => ethereum::verify(owner, &hash, signature)?,
             SignatureType::TypedEthereum => ethereum::verify_typed(owner, &hash, signature)?,
         }
-        Ok(VerifiedItem(self))
+        Ok(VerifiedItem::checked(self))
     }
 }

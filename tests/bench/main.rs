@@ -1,0 +1,39 @@
+//! `just bench`: what the scheduler does against what the machine can do, measured in the same run.
+//!
+//! Each line of output is one JSON object: the measurement, the machine's own limit where there is
+//! one, their ratio, the target, and whether it is met. Wall times are noisy on a shared machine; CPU
+//! times and ratios hold. With a word as argument only the benches whose name contains it run; with
+//! `--check` a missed target makes the exit code 1. It talks to loopback only and ends by itself.
+
+mod client;
+mod limits;
+mod memory;
+mod reads;
+mod report;
+mod seed;
+mod server;
+mod writes;
+
+use report::Report;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let check = arguments.iter().any(|argument| argument == "--check");
+    let filter = arguments.into_iter().find(|argument| !argument.starts_with("--"));
+    let mut report = Report::new(filter);
+    let rota = rota_binary()?;
+    limits::run(&mut report)?;
+    writes::run(&mut report, &rota)?;
+    memory::run(&mut report, &rota)?;
+    reads::run(&mut report, &rota)?;
+    Ok(ExitCode::from(u8::from(check && report.missed() > 0)))
+}
+
+/// The `rota` that was built beside this bench.
+fn rota_binary() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("rota");
+    anyhow::ensure!(path.exists(), "{} is not built: run `just bench`", path.display());
+    Ok(path)
+}

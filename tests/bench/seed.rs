@@ -1,0 +1,130 @@
+//! Items to post and ledgers to read, made beforehand.
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rota_ans104::{Item, SignatureType, Signer, UnsignedItem, Wallet};
+use rota_ledger::{Append, Ledger, LedgerOptions};
+use rota_schedule::{
+    Assignment, Entry, Exclude, Head, ProcessId, Subject, Timestamp, next_slot,
+};
+use std::path::Path;
+
+/// The size of the items that are posted and read, in bytes.
+const ITEM_BYTES: usize = 1_400;
+const FIRST_TIME: u64 = 1_700_000_000_000;
+
+/// A signed item that spawns a process.
+pub fn spawn(wallet: &Wallet, name: &str) -> anyhow::Result<Item> {
+    let module = "Isk_GYo30Tyf5nLbVI6zEJIfFpiXQJd58IKcIkTu4no";
+    let tags = [("Data-Protocol", "ao"), ("Type", "Process"), ("Module", module), ("Scheduler", module), ("Name", name)];
+    Ok(item(None, &tags, Bytes::new()).sign(wallet)?)
+}
+
+/// A signed message of 1.4 KB.
+pub fn message(wallet: &Wallet, process: &Item, number: usize) -> anyhow::Result<Item> {
+    Ok(unsigned(process.id().into(), number, wallet.owner().len() + wallet.signature_type().signature_len()).sign(wallet)?)
+}
+
+/// Signed messages, made on all cores.
+pub fn messages(wallet: &Wallet, process: &Item, numbers: std::ops::Range<usize>) -> anyhow::Result<Vec<Item>> {
+    let threads = std::thread::available_parallelism()?.get();
+    let share = numbers.len().div_ceil(threads);
+    let parts = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads)
+            .map(|thread| {
+                let own = (numbers.start + thread * share)..(numbers.start + (thread + 1) * share).min(numbers.end);
+                scope.spawn(move || own.map(|number| message(wallet, process, number)).collect::<anyhow::Result<Vec<_>>>())
+            })
+            .collect();
+        handles.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    let mut all = Vec::with_capacity(numbers.len());
+    for part in parts {
+        all.extend(part.map_err(|_| anyhow::anyhow!("a signing thread panicked"))??);
+    }
+    Ok(all)
+}
+
+fn unsigned(process: ProcessId, number: usize, keys: usize) -> UnsignedItem {
+    let number = number.to_string();
+    let tags = [("Data-Protocol", "ao"), ("Variant", "ao.TN.1"), ("Type", "Message"), ("Action", "Ping"), ("Reference", &number)];
+    let data = vec![b'x'; ITEM_BYTES.saturating_sub(keys + 170)];
+    item(Some(*process.as_bytes()), &tags, data.into())
+}
+
+fn item(target: Option<[u8; 32]>, tags: &[(&str, &str)], data: Bytes) -> UnsignedItem {
+    let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    UnsignedItem { target, tags, data, anchor: None }
+}
+
+/// Fills a ledger with entries of real size whose signatures are random: reading does not check them,
+/// and a million RSA signatures would take an hour.
+pub struct Seeder {
+    ledger: Ledger,
+    random: StdRng,
+    owner: Vec<u8>,
+    time: u64,
+}
+
+impl Seeder {
+    /// On an empty directory.
+    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+        let ledger = Ledger::open(dir, LedgerOptions::default())?;
+        let mut random = StdRng::seed_from_u64(7);
+        let mut owner = vec![0; 512];
+        random.fill_bytes(&mut owner);
+        Ok(Self { ledger, random, owner, time: FIRST_TIME })
+    }
+
+    /// A process with so many entries; gives its id and the id of a message in its middle.
+    pub fn process(&mut self, entries: usize) -> anyhow::Result<(ProcessId, String)> {
+        let spawn = self.forge(&item(None, &[("Data-Protocol", "ao"), ("Type", "Process")], Bytes::new()))?;
+        let process: ProcessId = spawn.id().into();
+        let mut head = self.append(process, None, Subject::Process, &spawn)?;
+        let mut middle = spawn.id().to_string();
+        for number in 1..entries {
+            let message = self.forge(&unsigned(process, number, 1_024))?;
+            head = self.append(process, Some(&head), Subject::Message(message.id().into()), &message)?;
+            if number == entries / 2 {
+                middle = message.id().to_string();
+            }
+        }
+        Ok((process, middle))
+    }
+
+    /// Waits until all is on disk.
+    pub fn finish(self) -> anyhow::Result<()> {
+        Ok(self.ledger.close()?)
+    }
+
+    fn append(&mut self, process: ProcessId, head: Option<&Head>, subject: Subject, item: &Item) -> anyhow::Result<Head> {
+        self.time += 1;
+        let slot = next_slot(process, head, Timestamp(self.time), Timestamp(0), 1_600_000)?;
+        let mut anchor = [0; 24];
+        self.random.fill_bytes(&mut anchor);
+        let assignment = self.forge(&Assignment::draft(&slot, subject, &Exclude::default(), anchor))?;
+        let head = slot.head(assignment.id().into());
+        let entry = Entry {
+            nonce: slot.nonce,
+            timestamp: slot.timestamp,
+            assignment_id: assignment.id().into(),
+            message_id: item.id().into(),
+            assignment: assignment.bytes().clone(),
+            message: Some(item.bytes().clone()),
+        };
+        let append = Append { process, entry, head, content: None, queued_at: slot.timestamp };
+        self.ledger.append(append, Box::new(|_| ()));
+        match self.ledger.failure() {
+            Some(failure) => Err(anyhow::anyhow!("{failure}")).context("seeding the ledger"),
+            None => Ok(head),
+        }
+    }
+
+    fn forge(&mut self, item: &UnsignedItem) -> anyhow::Result<Item> {
+        let mut signature = [0; 512];
+        self.random.fill_bytes(&mut signature);
+        Ok(item.with_signature(SignatureType::Arweave, &self.owner, &signature)?)
+    }
+}
