@@ -92,9 +92,10 @@ impl LedgerError {
 }
 
 impl From<rocksdb::Error> for LedgerError {
-    /// RocksDB tells kinds of failures by text only; these are the two that need another remedy.
+    /// RocksDB tells kinds of failures by text only; these are those that need another remedy.
     fn from(error: rocksdb::Error) -> Self {
-        if error.kind() == rocksdb::ErrorKind::Corruption {
+        let gone = error.as_ref().contains("No such file or directory");
+        if gone || error.kind() == rocksdb::ErrorKind::Corruption {
             return Self::damaged(error.into_string());
         }
         if error.as_ref().contains("No space left on device") {

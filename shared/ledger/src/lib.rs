@@ -18,9 +18,13 @@
 mod batch;
 mod commit;
 mod error;
+#[cfg(test)]
+mod golden;
 mod key;
 mod ledger;
 mod metrics;
+#[cfg(test)]
+mod model;
 mod open;
 mod options;
 mod outbox;
@@ -29,6 +33,7 @@ mod reader;
 mod record;
 mod scan;
 mod store;
+mod wal;
 
 pub use commit::{Append, Done};
 pub use error::LedgerError;
@@ -38,3 +43,9 @@ pub use options::{BLOCK_CACHE_BYTES, COMMIT_QUEUE_MAX, LedgerOptions};
 pub use outbox::{OutboxRow, OutboxStats};
 pub use record::Part;
 pub use scan::Entries;
+
+#[cfg(test)]
+extern crate self as rota_ledger;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

@@ -8,6 +8,7 @@ use crate::{
     options,
     record::{self, RECORD_VERSION},
     store::Store,
+    wal,
 };
 use rocksdb::{Cache, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, WriteOptions};
 use std::{fs, io, path::Path};
@@ -24,6 +25,7 @@ const HARMLESS: [&str; 7] =
 /// Opens the ledger in `dir`, or starts one there if there is nothing.
 pub(crate) fn open(dir: &Path, limits: &LedgerOptions) -> Result<Store, LedgerError> {
     prepare(dir)?;
+    wal::check(dir)?;
     let cache = Cache::new_lru_cache(limits.block_cache_bytes);
     let db = DB::open_cf_descriptors(&options::store(), dir, options::families(&cache))
         .map_err(|error| on_open(dir, error))?;
@@ -119,9 +121,6 @@ fn on_open(dir: &Path, error: rocksdb::Error) -> LedgerError {
     let text = error.as_ref();
     if text.contains("While lock file") || text.contains("lock hold by current process") {
         return LedgerError::Locked { dir: dir.to_owned() };
-    }
-    if text.contains("No such file or directory") {
-        return LedgerError::damaged(error.into_string());
     }
     error.into()
 }

@@ -5,8 +5,8 @@
 
 use crate::{Observe, key::Family, key::ID_LEN};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, Options,
-    SliceTransform,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    DBRecoveryMode, Options, SliceTransform,
 };
 
 /// Blocks, indexes and filters that are kept in memory, in bytes.
@@ -26,8 +26,8 @@ const WAL_BYTES_MAX: u64 = 64 << 20;
 const BLOB_BYTES_MIN: u64 = 16 << 10;
 /// A file of bodies, in bytes.
 const BLOB_FILE_BYTES: u64 = 256 << 20;
-/// Uncompressed size of a block of `entries`, in bytes: about a dozen entries a read.
-const ENTRIES_BLOCK_BYTES: usize = 32 << 10;
+/// Uncompressed size of a block of `entries`, in bytes: half a dozen entries a read.
+const ENTRIES_BLOCK_BYTES: usize = 16 << 10;
 /// Uncompressed size of a block of every other family, in bytes.
 const INDEX_BLOCK_BYTES: usize = 4 << 10;
 /// Bits of a bloom filter a key: one lookup in a hundred of what is not there reads a block.
@@ -120,7 +120,11 @@ fn table(cache: &Cache, entries: bool) -> BlockBasedOptions {
     table.set_block_size(if entries { ENTRIES_BLOCK_BYTES } else { INDEX_BLOCK_BYTES });
     table.set_bloom_filter(BLOOM_BITS, false);
     table.set_whole_key_filtering(true);
+    // Indexes and filters live in the cache, in parts: whole ones would outgrow it with the ledger.
     table.set_cache_index_and_filter_blocks(true);
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_pin_top_level_index_and_filter(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_optimize_filters_for_memory(true);
     table
