@@ -3,15 +3,27 @@
 use crate::local::LocalArgs;
 use crate::output;
 use crate::settings::{Settings, environment};
+use rota_service::config::MASK;
 use std::process::ExitCode;
 
-/// Prints one line a setting. Secrets are masked by whoever reads them.
+/// Prints one line a setting. Secrets are masked by whoever reads them, and so are the passwords of
+/// URLs; the queries of URLs are masked here, because some services take a key there.
 pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
     let mut env = environment(args)?;
     Settings::read(&mut env)?;
     for setting in env.report() {
-        let value = setting.value.as_deref().unwrap_or("(not set)");
+        let value =
+            setting.value.as_deref().map_or_else(|| "(not set)".to_owned(), without_queries);
         output::line(&format!("{:<28} {:<36} {}", setting.name, value, setting.source));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The text, or list of texts, with the query of every URL masked.
+fn without_queries(value: &str) -> String {
+    let masked = value.split(',').map(|part| match part.split_once('?') {
+        Some((url, _)) if url.starts_with("http") => format!("{url}?{MASK}"),
+        _ => part.to_owned(),
+    });
+    masked.collect::<Vec<_>>().join(",")
 }

@@ -3,6 +3,7 @@
 //! This file only says which subcommands there are; each is a module. It is a library so that the
 //! workspace's tests can build the same command with failpoints, beside the one that ships.
 
+mod client;
 mod config;
 mod first_start;
 mod item;
@@ -14,6 +15,7 @@ mod status;
 mod verify;
 mod wallet;
 
+use clap::error::Error as UsageError;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -43,10 +45,17 @@ enum Command {
     Config(local::LocalArgs),
 }
 
+/// The status of a command line that makes no sense, as shells have it.
+const EXIT_USAGE: u8 = 2;
+
 /// Runs the command that the arguments of this process name, and gives the code to exit with.
 #[must_use]
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().command.unwrap_or(Command::Local(local::LocalArgs::default())) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let outcome = match cli.command.unwrap_or(Command::Local(local::LocalArgs::default())) {
         Command::Local(args) => local::run(&args),
         Command::Wallet(command) => wallet::run(command),
         Command::Item(command) => item::run(command),
@@ -58,4 +67,17 @@ pub fn run() -> ExitCode {
         output::fail(&format!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Help where it was asked for; else the first paragraph of what clap says, as one line.
+fn usage(error: &UsageError) -> ExitCode {
+    let text = error.to_string();
+    if !error.use_stderr() {
+        output::line(text.trim_end());
+        return ExitCode::SUCCESS;
+    }
+    let reason = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    output::fail(&format!("{reason}; --help tells more"));
+    ExitCode::from(EXIT_USAGE)
 }

@@ -47,6 +47,8 @@ pub(crate) struct LocalArgs {
 
 /// Runs until a signal.
 pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
+    #[cfg(all(feature = "failpoints", debug_assertions))]
+    let _failpoints = fail::FailScenario::setup();
     let settings = Settings::read(&mut environment(args)?)?;
     logs::init(settings.log_format, &settings.log_filter)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let found = first_start::wallet(&settings.wallet_path)?;
+    let found = first_start::wallet(&settings.wallet_path, first_start::SCHEDULER_WALLET)?;
     let limits = ServerLimits { drain: DRAIN, ..ServerLimits::default() };
     let server = Server::bind(settings.address, limits)
         .await
@@ -103,7 +105,8 @@ impl Scheduler {
                 anchor_seed: rand::make_rng::<StdRng>().random(),
             },
         )?;
-        let mut tasks = vec![tokio::spawn(poll_height(gateway, height, ledger.clone(), stop.clone()))];
+        let mut tasks =
+            vec![tokio::spawn(poll_height(gateway, height, ledger.clone(), stop.clone()))];
         if let Some(upload) = settings.upload {
             let uploader = uploader(upload, &ledger, &signer, &writer_metrics)?;
             tasks.push(tokio::spawn(uploader.run(stop.clone())));
@@ -127,9 +130,9 @@ impl Scheduler {
         }
         tokio::task::spawn_blocking(move || {
             writer.stop();
-            ledger.close();
+            ledger.close()
         })
-        .await?;
+        .await??;
         tracing::info!("stopped");
         Ok(())
     }
@@ -190,7 +193,10 @@ impl Announcement {
             url: format!("http://{address}"),
             wallet: format!("{} ({kind}, {made} {path})", found.wallet.address()),
             data_dir: settings.data_dir.display().to_string(),
-            uploads: settings.upload.as_ref().map(|upload| format!("{} ({})", upload.url, upload.mode)),
+            uploads: settings
+                .upload
+                .as_ref()
+                .map(|upload| format!("{} ({})", upload.url, upload.mode)),
         }
     }
 
@@ -204,7 +210,7 @@ impl Announcement {
         output::line(&format!("  wallet   {}", self.wallet));
         output::line(&format!("  data     {}", self.data_dir));
         output::line(&format!("  uploads  {uploads}"));
-        if ledger.processes().next().transpose()?.is_none() {
+        if ledger.processes()?.next().transpose()?.is_none() {
             output::line("Next, in another terminal, spawn a process:");
             output::line(&format!("  rota item spawn --url {}", self.url));
         }

@@ -4,7 +4,7 @@
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
-use rota_service::{ByteSize, ConfigError, Env, LogFormat};
+use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_writer::{UploadMode, WriterConfig};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,22 @@ pub(crate) struct UploadSettings {
     pub(crate) timeout: Duration,
 }
 
+/// The writer's upload mode as a setting.
+#[derive(Default)]
+struct ModeSetting(UploadMode);
+
+impl Setting for ModeSetting {
+    const EXPECTS: &'static str = "items or bundle";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// Everything that a scheduler on one machine can be told.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -42,13 +58,13 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads them all; `env` then knows what was asked and where each value came from.
     pub(crate) fn read(env: &mut Env) -> anyhow::Result<Self> {
-        let data_dir = env.or("SU_DATA_DIR", PathBuf::from("rota-data"))?;
+        let data_dir = data_dir(env)?;
         Ok(Self {
             address: SocketAddr::new(
                 env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?,
                 env.or("PORT", PORT_DEFAULT)?,
             ),
-            wallet_path: env.or("SU_WALLET_PATH", data_dir.join("wallet.json"))?,
+            wallet_path: wallet_path(env, &data_dir)?,
             data_dir,
             gateway: gateway(env)?,
             upload: upload(env)?,
@@ -66,8 +82,23 @@ impl Settings {
 
     /// Where the ledger lies.
     pub(crate) fn ledger_dir(&self) -> PathBuf {
-        self.data_dir.join("ledger")
+        ledger_in(&self.data_dir)
     }
+}
+
+/// Where everything lies that a scheduler keeps.
+pub(crate) fn data_dir(env: &mut Env) -> Result<PathBuf, ConfigError> {
+    env.or("SU_DATA_DIR", PathBuf::from("rota-data"))
+}
+
+/// Where the wallet of the scheduler with this data directory lies.
+pub(crate) fn wallet_path(env: &mut Env, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    env.or("SU_WALLET_PATH", data_dir.join("wallet.json"))
+}
+
+/// Where the ledger of the scheduler with this data directory lies.
+pub(crate) fn ledger_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("ledger")
 }
 
 /// The environment of this process with the flags of the command over it.
@@ -99,8 +130,7 @@ fn gateway(env: &mut Env) -> anyhow::Result<GatewayConfig> {
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {
     let url: Option<Url> = env.get("UPLOAD_NODE_URL")?;
-    let mode = env.or("UPLOAD_MODE", UploadMode::default())?;
+    let mode = env.or("UPLOAD_MODE", ModeSetting::default())?.0;
     let timeout = env.or("UPLOAD_TIMEOUT", DELIVERY_TIMEOUT_DEFAULT)?;
     Ok(url.map(|url| UploadSettings { url, mode, timeout }))
 }
-

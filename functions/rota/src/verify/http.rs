@@ -1,0 +1,98 @@
+//! The schedule as a scheduler serves it, page by page.
+//!
+//! Progress is by the nonces that were followed, which can only go up: a server that shows a page
+//! again, shows nothing where it promises more, or ends below what it showed as the newest, is caught.
+
+use super::audit::Audit;
+use super::check::{self, Defect, on_all_cores};
+use super::raw::RawItems;
+use crate::client::Client;
+use crate::output::Progress;
+use anyhow::{Context as _, bail};
+use rota_schedule::{Assignment, PAGE_LIMIT_MAX, ProcessId};
+use rota_wire::ForeignNode;
+use serde::Deserialize;
+use url::Url;
+
+#[derive(Deserialize)]
+struct Page {
+    page_info: PageInfo,
+    edges: Vec<Edge>,
+}
+
+#[derive(Deserialize)]
+struct PageInfo {
+    has_next_page: bool,
+}
+
+#[derive(Deserialize)]
+struct Edge {
+    node: ForeignNode,
+    cursor: String,
+}
+
+/// Follows the whole schedule, as long as it was when this began at least.
+pub(super) async fn follow(audit: &mut Audit, url: &Url) -> anyhow::Result<()> {
+    let client = Client::new(url)?;
+    let process = audit.process();
+    let newest = newest_nonce(&client, &process).await?;
+    let mut progress =
+        Progress::start("verifying entries", newest.and_then(|nonce| nonce.checked_add(1)));
+    let mut raw = RawItems::new(&client);
+    loop {
+        let after = audit.head().map(|head| head.nonce);
+        let page = page(&client, &process, after).await?;
+        if page.edges.is_empty() && page.page_info.has_next_page {
+            bail!("the scheduler says there is more after nonce {after:?}, and shows nothing");
+        }
+        follow_page(audit, &mut raw, &page.edges).await?;
+        progress.advance(page.edges.len() as u64);
+        if !page.page_info.has_next_page {
+            break;
+        }
+    }
+    progress.finish();
+    let last = audit.head().map(|head| head.nonce);
+    if last < newest {
+        bail!("the pages end at nonce {last:?}, but the newest entry was shown at {newest:?}");
+    }
+    Ok(())
+}
+
+async fn follow_page(audit: &mut Audit, raw: &mut RawItems, edges: &[Edge]) -> anyhow::Result<()> {
+    let mut checked = on_all_cores(edges, |edge: &Edge| check::node(&edge.node));
+    raw.prove(&mut checked).await?;
+    for (edge, checked) in edges.iter().zip(checked) {
+        audit.follow(checked)?;
+        let nonce = audit.head().map_or(0, |head| head.nonce);
+        if edge.cursor != nonce.to_string() {
+            return Err(audit.reject(Defect::Cursor { shown: edge.cursor.clone(), nonce }));
+        }
+    }
+    Ok(())
+}
+
+/// The page after a nonce, or the first. Everything is asked for that makes signatures checkable.
+async fn page(client: &Client, process: &ProcessId, after: Option<u64>) -> anyhow::Result<Page> {
+    let (path, limit) = (process.to_string(), PAGE_LIMIT_MAX.to_string());
+    let after = after.map_or_else(|| "-1".to_owned(), |nonce| nonce.to_string());
+    let query = [
+        ("process-id", path.as_str()),
+        ("from-nonce", &after),
+        ("limit", &limit),
+        ("show-anchor", "true"),
+    ];
+    let answer = client.get(&[&path], &query).await?;
+    answer.json().with_context(|| format!("cannot read the schedule of process {path}"))
+}
+
+/// Up to where the schedule goes; `None` if the scheduler does not say.
+async fn newest_nonce(client: &Client, process: &ProcessId) -> anyhow::Result<Option<u64>> {
+    let answer = client.get(&[&process.to_string(), "latest"], &[]).await?;
+    let Ok(node) = answer.json::<ForeignNode>() else {
+        return Ok(None);
+    };
+    let item = node.assignment().ok().and_then(|ways| ways.into_iter().next());
+    let assignment = item.and_then(|item| Assignment::read(&item).ok());
+    Ok(assignment.map(|assignment| assignment.slot.nonce))
+}

@@ -1,0 +1,13 @@
+//! The `rota` command as a person or a script runs it: the real binary, a real `rota local`, and
+//! stubs on loopback that serve what no honest scheduler would.
+
+mod command;
+mod first_start;
+mod item;
+mod schedule;
+mod settings;
+mod status;
+mod stub;
+mod verify;
+mod verify_ledger;
+mod wallet;
