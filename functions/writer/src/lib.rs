@@ -16,5 +16,5 @@ mod writer;
 
 pub use http::router;
 pub use metrics::WriterMetrics;
-pub use uploader::{UploadMode, Uploader};
+pub use uploader::{UnknownUploadMode, UploadMode, Uploader, UploaderParts};
 pub use writer::{Writer, WriterConfig, WriterParts};
