@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use rocksdb::WriteOptions;
 use rota_schedule::{Committed, ContentHash, Entry, Head, ProcessId, Timestamp};
 use std::{
+    mem,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -46,10 +47,8 @@ pub type Done = Box<dyn FnOnce(Result<Committed<Entry>, Arc<LedgerError>>) + Sen
 pub(crate) enum Command {
     /// To commit an entry.
     Append(Box<Append>, Done),
-    /// To forget rows of the outbox.
-    Delivered(Vec<u64>),
-    /// To store the newest block height.
-    BlockHeight(u64),
+    /// To look at what is pending.
+    Wake,
     /// To end, once all before it is done.
     Close,
 }
@@ -63,8 +62,19 @@ impl Command {
     }
 }
 
-/// What the committer lets others see.
+/// What is to be written with the next group, without a place in the queue: nobody waits for it.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// Rows of the outbox that are to go.
+    pub(crate) delivered: Vec<u64>,
+    /// The newest block height.
+    pub(crate) block_height: Option<u64>,
+}
+
+/// What the committer shares with the handles.
 pub(crate) struct Shared {
+    /// What the next group takes along.
+    pub(crate) pending: Mutex<Pending>,
     /// The first failure.
     pub(crate) failure: OnceLock<Arc<LedgerError>>,
     /// The outbox as last written.
@@ -79,6 +89,7 @@ impl Shared {
     /// Of a ledger that was just opened.
     pub(crate) fn new(outbox: OutboxState) -> Self {
         Self {
+            pending: Mutex::default(),
             failure: OnceLock::new(),
             outbox: Mutex::new(outbox),
             outbox_changed: Notify::new(),
@@ -92,8 +103,7 @@ impl Shared {
 struct Group {
     appends: Vec<(Box<Append>, Done)>,
     bytes: usize,
-    delivered: Vec<u64>,
-    block_height: Option<u64>,
+    pending: Pending,
     close: bool,
 }
 
@@ -104,8 +114,7 @@ impl Group {
                 self.bytes += append.entry.len_bytes();
                 self.appends.push((append, done));
             }
-            Command::Delivered(seqs) => self.delivered.extend(seqs),
-            Command::BlockHeight(height) => self.block_height = Some(height),
+            Command::Wake => {}
             Command::Close => self.close = true,
         }
     }
@@ -115,7 +124,9 @@ impl Group {
     }
 
     fn is_empty(&self) -> bool {
-        self.appends.is_empty() && self.delivered.is_empty() && self.block_height.is_none()
+        self.appends.is_empty()
+            && self.pending.delivered.is_empty()
+            && self.pending.block_height.is_none()
     }
 }
 
@@ -161,6 +172,7 @@ impl Committer {
         {
             group.take(next);
         }
+        group.pending = mem::take(&mut *self.shared.pending.lock());
         group
     }
 
@@ -188,8 +200,8 @@ impl Committer {
         let started = Instant::now();
         let outbox = *self.shared.outbox.lock();
         let mut staging = Staging::new(&self.store, outbox, group.appends.len(), group.bytes)?;
-        staging.deliver(&group.delivered)?;
-        if let Some(height) = group.block_height {
+        staging.deliver(&group.pending.delivered)?;
+        if let Some(height) = group.pending.block_height {
             staging.block_height(height);
         }
         let (mut appends, mut bytes, mut refused) = (0, 0, None);

@@ -2,7 +2,7 @@
 
 use crate::{
     Append, Done, Entries, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow, OutboxStats,
-    commit::{Command, Committer, Shared},
+    commit::{Command, Committer, Pending, Shared},
     key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER},
     open,
     outbox::{self, OutboxState},
@@ -11,7 +11,7 @@ use crate::{
     store::Store,
 };
 use bytes::Bytes;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{FlushOptions, IteratorMode, WriteOptions};
 use rota_ans104::{Address, ItemId};
@@ -195,9 +195,10 @@ impl Ledger {
     }
 
     /// Forgets rows that were delivered. Not synced: a crash only means that they are delivered again.
-    /// Blocks while the committer's queue is full.
+    /// Never waits.
+    #[allow(clippy::needless_pass_by_value, reason = "the numbers are handed over")]
     pub fn outbox_delivered(&self, seqs: Vec<u64>) {
-        self.tell(Command::Delivered(seqs));
+        self.leave(|pending| pending.delivered.extend(seqs));
     }
 
     /// How much is still to be uploaded.
@@ -232,10 +233,10 @@ impl Ledger {
         *self.inner.scheduler.read()
     }
 
-    /// Remembers the newest block height. Not synced. Blocks while the committer's queue is full.
+    /// Remembers the newest block height. Not synced. Never waits.
     pub fn set_block_height(&self, height: u64) {
         *self.inner.block_height.write() = Some(height);
-        self.tell(Command::BlockHeight(height));
+        self.leave(|pending| pending.block_height = Some(height));
     }
 
     /// The newest block height that was remembered, before a restart too.
@@ -281,12 +282,12 @@ impl Ledger {
         &self.inner.page_readers
     }
 
-    /// Hands over what needs no answer; after [`Self::close`] it is dropped.
-    fn tell(&self, command: Command) {
-        if self.inner.queue.send(command).is_err() {
-            tracing::debug!(
-                "the ledger is closed, so it forgets no outbox rows and no block height"
-            );
+    /// Leaves something for the committer to take along. A full queue needs no waking: the next group
+    /// takes it; and once the ledger is closed it is lost, as in a crash.
+    fn leave(&self, change: impl FnOnce(&mut Pending)) {
+        change(&mut self.inner.shared.pending.lock());
+        if let Err(TrySendError::Disconnected(_)) = self.inner.queue.try_send(Command::Wake) {
+            *self.inner.shared.pending.lock() = Pending::default();
         }
     }
 }

@@ -5,8 +5,7 @@
 use crate::{
     LedgerError, LedgerOptions,
     key::{Family, META_FORMAT},
-    options,
-    record::{self, RECORD_VERSION},
+    options, record,
     store::Store,
     wal,
 };
@@ -14,13 +13,15 @@ use rocksdb::{Cache, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, Writ
 use std::{fs, io, path::Path};
 
 /// The newest layout of the whole store that this version knows.
-const FORMAT: u64 = 1;
+const FORMAT: u8 = 1;
 /// Points at the current state of a RocksDB; there is none without it.
 const CURRENT: &str = "CURRENT";
-/// Names, or starts of names, that RocksDB leaves behind when it dies before there is a `CURRENT`, and
-/// the one that file systems put into their roots.
-const HARMLESS: [&str; 7] =
-    ["LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "000", "lost+found"];
+/// What RocksDB leaves behind when it dies before there is a `CURRENT`, and what file systems put into
+/// their roots. Never a log or a table: a store that lost its `CURRENT` is not to be started anew.
+const HARMLESS: [&str; 6] =
+    ["LOCK", "IDENTITY", "MANIFEST-000001", "000000.dbtmp", "000001.dbtmp", "lost+found"];
+/// How RocksDB's own notes begin, which are harmless too.
+const NOTES: &str = "LOG";
 
 /// Opens the ledger in `dir`, or starts one there if there is nothing.
 pub(crate) fn open(dir: &Path, limits: &LedgerOptions) -> Result<Store, LedgerError> {
@@ -61,7 +62,7 @@ fn only_harmless(dir: &Path) -> io::Result<bool> {
     for file in fs::read_dir(dir)? {
         let name = file?.file_name();
         let name = name.to_string_lossy();
-        if !HARMLESS.iter().any(|start| name.starts_with(start)) {
+        if !name.starts_with(NOTES) && !HARMLESS.contains(&&*name) {
             return Ok(false);
         }
     }
@@ -100,20 +101,17 @@ fn check_format(store: &Store) -> Result<(), LedgerError> {
     store.db.put_cf_opt(
         store.family(Family::Meta)?,
         META_FORMAT,
-        record::write_number(FORMAT),
+        record::write_number(FORMAT.into()),
         &sync,
     )?;
     Ok(())
 }
 
 fn newer_than_known(found: u64) -> Result<(), LedgerError> {
-    if found <= FORMAT {
+    if found <= FORMAT.into() {
         return Ok(());
     }
-    Err(LedgerError::TooNew {
-        found: u8::try_from(found).unwrap_or(u8::MAX),
-        supported: RECORD_VERSION,
-    })
+    Err(LedgerError::TooNew { found: u8::try_from(found).unwrap_or(u8::MAX), supported: FORMAT })
 }
 
 /// What a failure to open means. RocksDB tells it by text only.

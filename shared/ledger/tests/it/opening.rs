@@ -61,7 +61,10 @@ fn a_directory_with_something_else_is_left_alone() {
     rocksdb(database.path(), &["default"], |db| db.put("key", "value").unwrap());
     let families = TempDir::new().unwrap();
     rocksdb(families.path(), &["default", "message", "bundle"], |_| ());
-    for dir in [files, database, families] {
+    let headless = TempDir::new().unwrap();
+    commit(&open(headless.path()), Chain::new(1).next(5, None)).unwrap();
+    fs::remove_file(headless.path().join("CURRENT")).unwrap();
+    for dir in [files, database, families, headless] {
         let before = listing(dir.path());
         let Err(LedgerError::NotALedger { dir: named }) = try_open(dir.path()) else {
             panic!("it was opened");
