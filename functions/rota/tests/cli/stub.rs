@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// An answer.
@@ -35,10 +36,11 @@ pub(crate) struct Stub {
 
 impl Stub {
     /// Answers every request with what `answer` says of its path and query.
-    pub(crate) fn serving(answer: impl Fn(&Uri) -> Reply + Clone + Send + Sync + 'static) -> Self {
+    pub(crate) fn serving(answer: impl Fn(&Uri) -> Reply + Send + Sync + 'static) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
+        let answer = Arc::new(answer);
         let router = Router::new().fallback(move |request: Request| {
             let Reply { status, kind, body } = answer(request.uri());
             let status = StatusCode::from_u16(status).unwrap();

@@ -7,6 +7,9 @@ use rota_schedule::{HashChain, ProcessId, Slot, Timestamp};
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// What a scheduler does wrong with a place.
+type Misplace = fn(&mut Slot);
+
 fn verify(process: &ProcessId, stub: &Stub) -> Ran {
     rota(Path::new("/"), &["verify", &process.to_string(), "--url", &stub.url])
 }
@@ -50,46 +53,20 @@ fn pages_are_followed_by_nonce_to_the_end() {
 
 #[test]
 fn a_scheduler_that_signs_a_wrong_place_is_caught() {
-    let cases: [(fn(&mut Slot), u64, &str); 4] = [
-        (
-            |slot| {
-                if slot.nonce == 3 {
-                    slot.hash_chain = HashChain([9; 32])
-                }
-            },
-            3,
-            "ORD-2",
-        ),
-        (
-            |slot| {
-                if slot.nonce == 3 {
-                    slot.timestamp = Timestamp(5)
-                }
-            },
-            3,
-            "ORD-3",
-        ),
-        (
-            |slot| {
-                if slot.nonce == 0 {
-                    slot.hash_chain = HashChain([0; 32])
-                }
-            },
-            0,
-            "ORD-2",
-        ),
-        (
-            |slot| {
-                if slot.nonce == 4 {
-                    slot.process = ProcessId::new([1; 32])
-                }
-            },
-            4,
-            "is assigned to process AQEB",
-        ),
+    let other = ProcessId::new([1; 32]);
+    let cases: [(u64, Misplace, &str); 4] = [
+        (3, |slot| slot.hash_chain = HashChain([9; 32]), "ORD-2"),
+        (3, |slot| slot.timestamp = Timestamp(5), "ORD-3"),
+        (0, |slot| slot.hash_chain = HashChain([0; 32]), "ORD-2"),
+        (4, |slot| slot.process = ProcessId::new([1; 32]), &format!("process {other}")),
     ];
     let key = wallet();
-    for (place, nonce, why) in cases {
+    for (nonce, misplace, why) in cases {
+        let place = |slot: &mut Slot| {
+            if slot.nonce == nonce {
+                misplace(slot);
+            }
+        };
         let schedule = Schedule::placed(6, place, |_| &key);
         refused(&schedule.process, &schedule.json(), nonce, why);
     }
