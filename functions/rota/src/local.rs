@@ -40,7 +40,7 @@ pub(crate) struct LocalArgs {
     /// Port to listen on [env: PORT] [default: 9000]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Where the ledger and the wallet lie [env: `SU_DATA_DIR`] [default: rota-data]
+    /// Where the ledger and the wallet lie [env: SU_DATA_DIR] [default: rota-data]
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
 }

@@ -1,9 +1,12 @@
 //! What the command prints for a person: results on standard output, complaints and progress on
-//! standard error. The only place that may use `println!`; servers log through `tracing`.
-#![expect(clippy::disallowed_macros, reason = "this module owns the terminal")]
+//! standard error. The only place that writes there; servers log through `tracing`.
+//!
+//! A reader that went away (as in `rota … | head -1`) is nobody's error: what it no longer reads is
+//! dropped. `println!` would panic.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{IsTerminal as _, stderr};
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
 /// Without a terminal: a line of progress after this many steps, …
@@ -15,30 +18,28 @@ const SPIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A result, or a part of one.
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    write(stdout(), text);
 }
 
 /// A part of a result that has a name, aligned with others.
-pub(crate) fn field(name: &str, value: impl std::fmt::Display) {
-    println!("{name:<12} {value}");
+pub(crate) fn field(name: &str, value: impl Display) {
+    write(stdout(), format_args!("{name:<12} {value}"));
 }
 
 /// Something that a person should look at, though the command goes on.
 pub(crate) fn warn(text: &str) {
-    eprintln!("rota: warning: {text}");
+    write(stderr(), format_args!("rota: warning: {text}"));
 }
 
 /// Why a command failed.
 pub(crate) fn fail(text: &str) {
-    eprintln!("rota: {text}");
+    write(stderr(), format_args!("rota: {text}"));
 }
 
 /// Does something that takes a while, and says so.
 pub(crate) fn while_busy<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
-    let progress = Progress::start(what, None);
-    let done = work();
-    progress.finish();
-    done
+    let _progress = Progress::start(what, None);
+    work()
 }
 
 /// A number of things, as people read it: `1,234,567`.
@@ -54,7 +55,13 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
-/// How far long work has come: a bar on a terminal, plain lines otherwise.
+fn write(mut to: impl Write, text: impl Display) {
+    // See the module's head.
+    let _ = writeln!(to, "{text}");
+}
+
+/// How far long work has come: a bar on a terminal, plain lines otherwise. Dropping it takes the bar
+/// away, for the result or the error that follows.
 pub(crate) struct Progress {
     what: &'static str,
     done: u64,
@@ -78,14 +85,7 @@ impl Progress {
             bar.set_position(self.done);
         } else if self.done >= self.next_line.0 || Instant::now() >= self.next_line.1 {
             self.next_line = (self.done + STEPS_PER_LINE, Instant::now() + LINE_INTERVAL);
-            eprintln!("{}", self.text());
-        }
-    }
-
-    /// Takes the bar away: the result follows.
-    pub(crate) fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
+            write(stderr(), self.text());
         }
     }
 
@@ -95,6 +95,14 @@ impl Progress {
                 format!("{}: {} of {}", self.what, thousands(self.done), thousands(total))
             }
             None => format!("{}: {}", self.what, thousands(self.done)),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

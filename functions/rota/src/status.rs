@@ -100,6 +100,7 @@ impl Numbers {
 /// The sum of a metric over its labels; `None` if it is not there.
 fn sum(text: &str, name: &str) -> Option<u64> {
     let values = text.lines().filter_map(|line| {
+        let (line, _exemplar) = line.split_once(" # ").unwrap_or((line, ""));
         let rest = line.strip_prefix(name)?;
         // The value is what follows the labels, or the name where there are none.
         let value = rest.strip_prefix(' ').or_else(|| rest.rsplit_once("} ").map(|(_, v)| v))?;
@@ -120,12 +121,17 @@ fn print(status: &Status) {
         }
     };
     show("address", address.clone());
-    show("height", block_height.map(thousands));
+    show("height", block_height.map(height));
     let since_start = |number| format!("{} since its start", thousands(number));
     show("entries", numbers.entries_committed.map(since_start));
     show("requests", numbers.requests.map(since_start));
     show("lanes", numbers.lanes_active.map(|number| format!("{} active", thousands(number))));
     show("outbox", numbers.outbox_depth.map(|depth| outbox(depth, numbers.outbox_age_seconds)));
+}
+
+/// Contract §3: 0 until the scheduler has seen one.
+fn height(blocks: u64) -> String {
+    if blocks == 0 { "not known yet".to_owned() } else { thousands(blocks) }
 }
 
 fn outbox(depth: u64, age_seconds: Option<u64>) -> String {
@@ -159,7 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn the_age_is_shown_only_of_what_waits() {
+    fn what_is_not_there_has_no_number() {
+        assert_eq!(height(0), "not known yet");
+        assert_eq!(height(1_600_000), "1,600,000");
         assert_eq!(outbox(0, Some(0)), "0 waiting");
         assert_eq!(outbox(1_200, Some(61)), "1,200 waiting, the oldest for 61 s");
     }

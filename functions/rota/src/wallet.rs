@@ -36,7 +36,7 @@ pub(crate) struct NewArgs {
     /// rsa, rsa-4prime, secp256k1 or ed25519
     #[arg(long, default_value_t = WalletKind::Rsa4Prime)]
     kind: WalletKind,
-    /// The new file [default: the scheduler's, `SU_WALLET_PATH` or rota-data/wallet.json]
+    /// The new file [default: the scheduler's, SU_WALLET_PATH or rota-data/wallet.json]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct NewArgs {
 /// Flags of `rota wallet show`.
 #[derive(Args)]
 pub(crate) struct ShowArgs {
-    /// The wallet's file [default: the scheduler's, `SU_WALLET_PATH` or rota-data/wallet.json]
+    /// The wallet's file [default: the scheduler's, SU_WALLET_PATH or rota-data/wallet.json]
     #[arg(long, value_name = "FILE")]
     path: Option<PathBuf>,
     /// Print one JSON object

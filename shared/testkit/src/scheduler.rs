@@ -4,8 +4,9 @@
 //! test names, so nothing leaves the machine. It is killed when the value is dropped, however the
 //! test ends.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{self, Path};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -22,19 +23,6 @@ const POLL: Duration = Duration::from_millis(10);
 const NOWHERE: &str = "http://127.0.0.1:9";
 /// What the line that tells the URL begins with.
 const READY: &str = "rota is ready at ";
-/// Settings that a developer may have in the environment, and that no test may depend on.
-const SETTINGS: [&str; 9] = [
-    "SU_DATA_DIR",
-    "SU_WALLET_PATH",
-    "UPLOAD_NODE_URL",
-    "UPLOAD_MODE",
-    "GRAPHQL_URL",
-    "ARWEAVE_URL_LIST",
-    "HOST",
-    "PORT",
-    "RUST_LOG",
-];
-
 /// A running scheduler.
 pub struct RotaProcess {
     /// Where it listens, as in `http://127.0.0.1:40123`.
@@ -46,7 +34,8 @@ pub struct RotaProcess {
 
 impl RotaProcess {
     /// Starts `rota local` in `data_dir` and waits until it serves. `bin` is the `rota` command;
-    /// `envs` are set for it over the defaults described in this module's head.
+    /// `envs` is its whole environment besides `PATH` and the defaults of this module's head, over which
+    /// it wins; paths in it must be absolute.
     ///
     /// # Panics
     /// If it ends, or is not ready within [`START_MAX`]; the message has what it logged.
@@ -60,9 +49,10 @@ impl RotaProcess {
     /// # Errors
     /// How it ended or what it waits for, and what it printed and logged.
     pub fn try_start(bin: &Path, data_dir: &Path, envs: &[(&str, &str)]) -> Result<Self, String> {
-        let mut child = command(bin)
+        let absolute = |path| path::absolute(path).unwrap();
+        let mut child = command(&absolute(bin))
             .args(["local", "--port", "0", "--data-dir"])
-            .arg(data_dir)
+            .arg(absolute(data_dir))
             .envs(envs.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -189,13 +179,13 @@ impl Drop for RotaProcess {
     }
 }
 
-/// The `rota` command without the settings of whoever runs the tests, and cut off from the network.
+/// A command without the environment of whoever runs the tests (settings, proxies) but for `PATH`, and
+/// with no gateway to talk to. It runs in the directory for temporary files, where no `.env` is.
 #[must_use]
 pub fn command(bin: &Path) -> Command {
     let mut command = Command::new(bin);
-    for name in SETTINGS {
-        command.env_remove(name);
-    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).current_dir(env::temp_dir());
     command.env("GATEWAY_URL", NOWHERE).env("ARWEAVE_URL", NOWHERE).stdin(Stdio::null());
     command
 }

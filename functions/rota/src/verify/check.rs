@@ -2,7 +2,7 @@
 //! that were shown. CPU-bound and independent of other entries, so it runs on all cores.
 
 use rota_ans104::{Item, ItemId, ParseError, VerifyError};
-use rota_schedule::{Entry, Violation};
+use rota_schedule::{Assignment, Entry, Subject, Violation};
 use rota_wire::{ForeignNode, ForeignNodeError};
 use std::fmt;
 use std::num::NonZero;
@@ -92,13 +92,26 @@ pub(super) fn entry(entry: &Entry) -> Result<Checked, Defect> {
     };
     let assignment = stored(Half::Assignment, &entry.assignment)?;
     let message = entry.message.as_ref().map(|bytes| stored(Half::Message, bytes)).transpose()?;
-    if assignment.item().id() != entry.assignment_id.into() {
-        return Err(Defect::Filed("assignment id"));
+    match misfiled(entry, assignment.item()) {
+        Some(field) => Err(Defect::Filed(field)),
+        None => Ok(Checked { assignment, message }),
     }
-    if message.as_ref().is_some_and(|part| part.item().id() != entry.message_id.into()) {
-        return Err(Defect::Filed("message id"));
-    }
-    Ok(Checked { assignment, message })
+}
+
+/// What the record has otherwise than the assignment. One that cannot be read is not judged here: it
+/// cannot be followed either.
+fn misfiled(entry: &Entry, item: &Item) -> Option<&'static str> {
+    let assignment = Assignment::read(item).ok()?;
+    let subject = match assignment.subject {
+        Subject::Process => assignment.slot.process.into(),
+        Subject::Message(id) => id,
+    };
+    let fields = [
+        ("assignment id", item.id() == entry.assignment_id.into()),
+        ("message id", subject == entry.message_id),
+        ("timestamp", assignment.slot.timestamp == entry.timestamp),
+    ];
+    fields.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
 }
 
 /// Checks what was served.

@@ -43,7 +43,7 @@ pub(super) async fn follow(audit: &mut Audit, url: &Url) -> anyhow::Result<()> {
         let after = audit.head().map(|head| head.nonce);
         let page = page(&client, &process, after).await?;
         if page.edges.is_empty() && page.page_info.has_next_page {
-            bail!("the scheduler says there is more after nonce {after:?}, and shows nothing");
+            bail!("the scheduler says that more follows {}, and shows nothing", place(after));
         }
         follow_page(audit, &mut raw, &page.edges).await?;
         progress.advance(page.edges.len() as u64);
@@ -51,10 +51,9 @@ pub(super) async fn follow(audit: &mut Audit, url: &Url) -> anyhow::Result<()> {
             break;
         }
     }
-    progress.finish();
     let last = audit.head().map(|head| head.nonce);
     if last < newest {
-        bail!("the pages end at nonce {last:?}, but the newest entry was shown at {newest:?}");
+        bail!("the pages end at {}, but the newest entry was at {}", place(last), place(newest));
     }
     Ok(())
 }
@@ -84,6 +83,10 @@ async fn page(client: &Client, process: &ProcessId, after: Option<u64>) -> anyho
     ];
     let answer = client.get(&[&path], &query).await?;
     answer.json().with_context(|| format!("cannot read the schedule of process {path}"))
+}
+
+fn place(nonce: Option<u64>) -> String {
+    nonce.map_or_else(|| "the start".to_owned(), |nonce| format!("nonce {nonce}"))
 }
 
 /// Up to where the schedule goes; `None` if the scheduler does not say.

@@ -33,7 +33,6 @@ pub(super) fn follow(audit: &mut Audit, data_dir: &Path) -> anyhow::Result<()> {
             progress.advance(1);
         }
     }
-    progress.finish();
     if audit.head() != Some(&head) {
         bail!("process {process}: the ledger's record of the newest entry is not of that entry");
     }

@@ -2,7 +2,7 @@
 
 use rota_testkit::scheduler::{self, RotaProcess};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// The command under test.
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_rota");
@@ -56,7 +56,7 @@ pub(crate) fn rota_with(dir: &Path, env: (&str, &str), args: &[&str]) -> Ran {
 pub(crate) fn shell(dir: &Path, line: &str) -> Ran {
     let bin_dir = Path::new(BIN).parent().unwrap().display();
     let path = format!("{bin_dir}:{}", std::env::var("PATH").unwrap());
-    let mut command = Command::new("sh");
+    let mut command = scheduler::command(Path::new("sh"));
     let output = command.args(["-c", line]).env("PATH", path).current_dir(dir).output();
     Ran::of(&output.unwrap())
 }

@@ -1,6 +1,6 @@
 //! A first start, and where its hints lead.
 
-use crate::command::{BIN, after, proposed, rota, shell};
+use crate::command::{BIN, after, proposed, rota, scheduler_in, shell};
 use rota_testkit::scheduler::RotaProcess;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -48,12 +48,12 @@ fn from_nothing_to_a_verified_schedule_by_the_printed_commands_alone() {
 #[test]
 fn a_second_start_finds_what_the_first_made_and_hides_the_key() {
     let dir = tempfile::tempdir().unwrap();
-    let first = crate::command::scheduler_in(dir.path());
+    let first = scheduler_in(dir.path());
     let process = after(&rota(dir.path(), &["item", "spawn", "--url", &first.url]).ok(), "process")
         .to_owned();
     assert!(first.stop_gently().success());
 
-    let second = crate::command::scheduler_in(dir.path());
+    let second = scheduler_in(dir.path());
     let printed = second.printed_with("uploads");
     assert!(printed.contains("ed25519, loaded "), "{printed}");
     let verified = rota(dir.path(), &["verify", &process, "--url", &second.url]).ok();
@@ -64,4 +64,16 @@ fn a_second_start_finds_what_the_first_made_and_hides_the_key() {
     let said = second.printed() + &second.logged();
     assert!(!said.contains(key["d"].as_str().unwrap()), "{said}");
     assert!(!printed.contains("rota item spawn"), "there is a process already: {printed}");
+}
+
+#[test]
+fn what_was_answered_before_a_crash_is_there_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = scheduler_in(dir.path());
+    let spawned = rota(dir.path(), &["item", "spawn", "--url", &first.url]).ok();
+    let process = after(&spawned, "process");
+    let sent = shell(dir.path(), proposed(&spawned)).ok();
+    first.kill_9();
+    let verified = rota(dir.path(), &["verify", process, "--data-dir", "rota-data"]).ok();
+    assert!(verified.contains("2 entries, nonces 0 to 1, all links and sig"), "{verified}: {sent}");
 }

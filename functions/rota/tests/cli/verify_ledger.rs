@@ -42,12 +42,14 @@ fn refused(schedule: &Schedule, nonce: u64, why: &str) {
 }
 
 #[test]
-fn a_right_ledger_verifies_in_batches() {
-    let out = verify(&Schedule::new(2_500)).ok();
-    assert!(
-        out.contains("2,501 entries, nonces 0 to 2500, all links and signatures verify"),
-        "{out}"
-    );
+fn a_right_ledger_verifies_in_batches_and_tells_how_far_it_is() {
+    let ran = verify(&Schedule::new(10_500));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let result = "10,501 entries, nonces 0 to 10500, all links and signatures verify";
+    assert!(ran.out.contains(result), "{ran:?}");
+    // Without a terminal: a line for every 10,000, or for every 5 s on a machine as slow as that.
+    assert!(ran.err.starts_with("verifying entries: "), "{ran:?}");
+    assert!(ran.err.contains(" of 10,501\n"), "{ran:?}");
 }
 
 #[test]
@@ -78,6 +80,11 @@ fn what_was_stored_wrong_is_caught() {
     let mut filed = Schedule::new(6);
     filed.entries[5].message_id = filed.entries[4].message_id;
     refused(&filed, 5, "another message id");
+
+    let mut filed = Schedule::new(6);
+    filed.entries[6].timestamp.0 += 1;
+    filed.heads[6].timestamp.0 += 1;
+    refused(&filed, 6, "another timestamp");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `rota wallet`.
 
-use crate::command::{after, rota};
+use crate::command::{after, rota, shell};
 use rota_ans104::{Signer as _, Wallet, WalletKind};
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -42,6 +42,15 @@ fn never_overwrites_a_wallet() {
     let refused = rota(dir.path(), &new).fails(1);
     assert!(refused.contains("rota-data/wallet.json exists"), "{refused}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    rota(dir.path(), &["wallet", "new", "--kind", "ed25519"]).ok();
+    // The shell closes its end before the command starts to write.
+    let line = "{ sleep 0.2; rota wallet show; } | true";
+    assert_eq!(shell(dir.path(), line).ok(), "");
 }
 
 #[test]
