@@ -104,7 +104,7 @@ fn read_all(dir: &Path) -> Result<usize, LedgerError> {
 #[test]
 fn a_flipped_or_missing_byte_in_a_table_is_damage() {
     let dir = TempDir::new().unwrap();
-    logged(dir.path(), [100, 40_000, 10, 700]);
+    logged(dir.path(), [100, 100_000, 10, 700]);
     open(dir.path()).close().unwrap();
     assert_eq!(read_all(dir.path()).unwrap(), 4);
     let mut damaged = 0;

@@ -105,14 +105,14 @@ fn a_closed_ledger_reads_but_takes_no_more() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path());
     let mut chain = Chain::new(1);
-    commit(&ledger, chain.next(5, Some(body(1, 50_000)))).unwrap();
+    commit(&ledger, chain.next(5, Some(body(1, 100_000)))).unwrap();
     let clone = ledger.clone();
     ledger.close().unwrap();
     assert!(matches!(*commit(&clone, chain.next(6, None)).unwrap_err(), LedgerError::Closed));
     assert_eq!(check(&clone), 1);
     let metrics = clone.metrics();
     assert!(
-        metrics.sst_bytes > 0 && metrics.blob_bytes >= 50_000,
+        metrics.sst_bytes > 0 && metrics.blob_bytes >= 100_000,
         "{metrics:?}: all was written to tables"
     );
     assert!(
