@@ -63,8 +63,8 @@ async fn a_process_is_found_as_a_page_whatever_process_is_named() {
 
 #[tokio::test]
 async fn a_message_is_found_at_its_earliest_place() {
-    let Fixture { first, second, .. } = &fixture();
     let fixture = fixture();
+    let (first, second) = (&fixture.first, &fixture.second);
     let shared = *SHARED.as_bytes();
     assert_eq!(fixture.entry(shared, None).await.as_ref(), Some(&first[2].entry));
     assert_eq!(fixture.entry(shared, Some(first[0].process)).await.as_ref(), Some(&first[2].entry));
