@@ -285,7 +285,7 @@ mod tests {
         line.fill(rows(0..total), now);
         for seq in 0..total {
             let parcel = line.take(now, false).unwrap();
-            line.wait(parcel, now + Duration::from_secs(seq), now);
+            line.wait(parcel, now + Duration::from_secs(1 + seq), now);
         }
         assert_eq!((line.waiting_rows, line.held.len()), (WAITING_ROWS_MAX, WAITING_ROWS_MAX));
         line.fill(Vec::new(), now);

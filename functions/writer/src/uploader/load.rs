@@ -1,5 +1,5 @@
-//! The part that blocks: reads items from the ledger, packs and signs bundles, records deliveries.
-//! Runs off the async threads.
+//! The part that blocks: reads items from the ledger, packs and signs bundles. Runs off the
+//! async threads.
 //!
 //! Keeps DUR-3: items are the ledger's bytes, never signed again; only the envelope of a bundle is made
 //! here, and made anew when a bundle is tried again.
@@ -44,7 +44,7 @@ pub(super) enum LoadError {
 impl LoadError {
     /// Whether it is about the item alone, so that others can go on.
     pub(super) const fn is_of_item(&self) -> bool {
-        matches!(self, Self::Missing | Self::Item(_))
+        matches!(self, Self::Ledger(LedgerError::Damaged { .. }) | Self::Missing | Self::Item(_))
     }
 }
 

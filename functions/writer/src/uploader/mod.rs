@@ -48,6 +48,8 @@ const BUNDLE_BYTES_MAX: usize = 4 << 20;
 const BUNDLE_WAIT: Duration = Duration::from_millis(250);
 /// Failures after which many rows are tried in halves: one of them may be the reason.
 const SPLIT_FAILURES: u32 = 4;
+/// Failures from which on another one says nothing about the bundler: it is the item that is not taken.
+const SUSPECT_FAILURES: u32 = 2;
 /// How long an item waits that the bundler did not take: up to an hour, without a last attempt.
 const ITEM_BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(3_600));
 /// Delivered rows that are recorded together, if so many come together within [`RECORD_WAIT`].
@@ -98,7 +100,6 @@ pub struct Uploader {
 struct Busy {
     reading: bool,
     loading: bool,
-    recording: bool,
     deliveries: usize,
     bytes: usize,
 }
@@ -108,7 +109,6 @@ enum Event {
     Read(Result<Vec<OutboxRow>, LedgerError>),
     Loaded(Loaded),
     Sent(Box<Load>, Instant, Result<(), DeliveryError>),
-    Recorded,
 }
 
 /// Whose fault a failure is.
@@ -184,22 +184,19 @@ impl Uploader {
                 "deliveries were cut short, they come again after a restart"
             );
         }
+        self.record();
     }
 
     async fn finish(&mut self) {
-        loop {
-            self.record();
-            match self.tasks.join_next().await {
-                Some(event) => self.take_all(event),
-                None => return,
-            }
+        while let Some(event) = self.tasks.join_next().await {
+            self.take_all(event);
         }
     }
 
     /// Starts all that can start, and tells when something more can.
     fn start(&mut self, now: Instant) -> Option<Instant> {
         self.send_staged(now);
-        let times = [self.start_reading(now), self.start_loading(now), self.start_recording(now)];
+        let times = [self.start_reading(now), self.start_loading(now), self.record_some(now)];
         times.into_iter().flatten().min()
     }
 
@@ -237,12 +234,10 @@ impl Uploader {
         None
     }
 
-    fn start_recording(&mut self, now: Instant) -> Option<Instant> {
-        if self.delivered.is_empty() || self.busy.recording {
-            return None;
-        }
+    /// Records what was delivered, some rows at a time: each time costs the committer a batch.
+    fn record_some(&mut self, now: Instant) -> Option<Instant> {
         let gathers = self.busy.deliveries > 0 && self.delivered.len() < RECORD_ROWS;
-        if gathers && now < self.record_at {
+        if gathers && now < self.record_at && !self.delivered.is_empty() {
             return Some(self.record_at);
         }
         self.record();
@@ -250,15 +245,9 @@ impl Uploader {
     }
 
     fn record(&mut self) {
-        if self.delivered.is_empty() || self.busy.recording {
-            return;
+        if !self.delivered.is_empty() {
+            self.loader.ledger.outbox_delivered(std::mem::take(&mut self.delivered));
         }
-        let (loader, seqs) = (Arc::clone(&self.loader), std::mem::take(&mut self.delivered));
-        self.tasks.spawn_blocking(move || {
-            loader.ledger.outbox_delivered(seqs);
-            Event::Recorded
-        });
-        self.busy.recording = true;
     }
 
     /// Sends what is ready, as far as pace and bytes allow. If a pause began meanwhile it goes back to
@@ -305,7 +294,6 @@ impl Uploader {
         match event {
             Event::Read(window) => self.take_window(window, now),
             Event::Loaded(loaded) => self.take_loaded(loaded, now),
-            Event::Recorded => self.busy.recording = false,
             Event::Sent(load, sent, outcome) => {
                 self.busy.deliveries -= 1;
                 self.busy.bytes -= load.bytes.len();
@@ -351,6 +339,7 @@ impl Uploader {
     }
 
     fn delivered(&mut self, parcel: &Parcel, sent: Instant, now: Instant) {
+        fail::fail_point!("uploader::delivered");
         if self.delivered.is_empty() {
             self.record_at = now + RECORD_WAIT;
         }
@@ -366,7 +355,9 @@ impl Uploader {
     fn not_delivered(&mut self, load: Load, sent: Instant, error: &DeliveryError, now: Instant) {
         self.metrics.upload_failures.inc();
         let fault = Fault::of(error);
+        let suspect = load.parcel.failures >= SUSPECT_FAILURES;
         let pauses = match fault {
+            Fault::Item | Fault::Answer if suspect && self.pace.is_well() => false,
             Fault::Item | Fault::Answer => self.pace.missed(now, sent, &mut self.rng),
             Fault::Destination(asked) => self.pace.failed(now, sent, asked, &mut self.rng),
         };
