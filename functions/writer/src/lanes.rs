@@ -134,7 +134,8 @@ impl Lanes {
         self.shared.table.lock().lanes.get(process).is_some_and(|lane| lane.head.is_some())
     }
 
-    /// Lets the signing threads finish what is queued, and waits for them.
+    /// Lets the signing threads hand over what they have begun, and waits for them. What is still queued
+    /// is given up: it has no slot yet, and whoever waits for it learns that the outcome is unknown.
     pub(crate) fn stop(&self) {
         let threads = std::mem::take(&mut *self.threads.lock());
         for _ in &threads {
@@ -143,6 +144,9 @@ impl Lanes {
         for thread in threads {
             let _ = thread.join();
         }
+        let mut table = self.shared.table.lock();
+        table.lanes.values_mut().for_each(|lane| lane.queue.clear());
+        table.waiting = 0;
     }
 }
 
@@ -267,6 +271,7 @@ impl Shared {
         let mut anchor = [0; 24];
         anchors.fill_bytes(&mut anchor);
         let draft = Assignment::draft(&slot, admitted.subject, &admitted.exclude, anchor);
+        fail::fail_point!("writer::before_sign");
         let since = Instant::now();
         let assignment = draft.sign(parts.signer.as_ref()).map_err(internal)?;
         parts.metrics.sign.observe(since.elapsed().as_secs_f64());

@@ -104,7 +104,8 @@ impl Writer {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Commits what is in flight and ends the signing threads. Blocks.
+    /// Hands what is signed to the ledger and ends the signing threads; the ledger commits it at the
+    /// latest when it is closed. Blocks.
     pub fn stop(&self) {
         self.refuse();
         self.0.lanes.stop();

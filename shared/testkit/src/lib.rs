@@ -20,6 +20,7 @@ mod items;
 mod model;
 mod reader_suite;
 pub mod scheduler;
+mod site;
 mod stub;
 pub mod vectors;
 
@@ -31,3 +32,5 @@ pub use items::{
 };
 pub use model::Model;
 pub use reader_suite::{Schedule, reader_suite, schedules};
+pub use scheduler::RotaProcess;
+pub use site::Site;
