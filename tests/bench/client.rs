@@ -9,22 +9,24 @@ use std::time::{Duration, Instant};
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A request as it goes over the wire.
-pub type Request = Vec<u8>;
+pub(crate) type Request = Vec<u8>;
 
 /// A POST of an item.
-pub fn post(item: &[u8]) -> Request {
-    let mut request = format!("POST / HTTP/1.1\r\nhost: rota\r\ncontent-length: {}\r\n\r\n", item.len()).into_bytes();
+pub(crate) fn post(item: &[u8]) -> Request {
+    let mut request =
+        format!("POST / HTTP/1.1\r\nhost: rota\r\ncontent-length: {}\r\n\r\n", item.len())
+            .into_bytes();
     request.extend_from_slice(item);
     request
 }
 
 /// A GET of a path.
-pub fn get(path: &str) -> Request {
+pub(crate) fn get(path: &str) -> Request {
     format!("GET {path} HTTP/1.1\r\nhost: rota\r\n\r\n").into_bytes()
 }
 
 /// What a load did.
-pub struct Load {
+pub(crate) struct Load {
     /// Answers with 200.
     pub answers: usize,
     /// How long the whole took, in seconds.
@@ -37,25 +39,33 @@ pub struct Load {
 
 impl Load {
     /// Answers a second.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.answers as f64 / self.seconds
     }
 
     /// The latency that `percent` of the answers stayed under, in milliseconds.
-    pub fn percentile_ms(&self, percent: usize) -> f64 {
-        let index = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
+    pub(crate) fn percentile_ms(&self, percent: usize) -> f64 {
+        let index =
+            (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(index).map_or(0.0, |seconds| seconds * 1e3)
     }
 }
 
 /// Sends each connection's requests one after the other, all connections at once, until they are used
 /// up or `time` is over. Any answer but 200 is an error.
-pub fn run(address: SocketAddr, connections: &[Vec<Request>], time: Duration, repeat: bool) -> anyhow::Result<Load> {
+pub(crate) fn run(
+    address: SocketAddr,
+    connections: &[Vec<Request>],
+    time: Duration,
+    repeat: bool,
+) -> anyhow::Result<Load> {
     let start = Instant::now();
     let outcomes = std::thread::scope(|scope| {
         let handles: Vec<_> = connections
             .iter()
-            .map(|requests| scope.spawn(move || connection(address, requests, start + time, repeat)))
+            .map(|requests| {
+                scope.spawn(move || connection(address, requests, start + time, repeat))
+            })
             .collect();
         handles.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
@@ -94,14 +104,14 @@ fn connection(
 }
 
 /// One connection that is kept.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     /// Connects.
-    pub fn open(address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
@@ -109,14 +119,15 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer; gives the length of the body.
-    pub fn ask(&mut self, request: &[u8]) -> anyhow::Result<usize> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> anyhow::Result<usize> {
         self.stream.write_all(request)?;
         let mut filled = 0;
         let (head, length) = loop {
             let read = self.stream.read(&mut self.buffer[filled..])?;
             anyhow::ensure!(read > 0, "the server closed the connection");
             filled += read;
-            if let Some(end) = self.buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n") {
+            if let Some(end) = self.buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n")
+            {
                 break (end + 4, content_length(&self.buffer[..end + 4])?);
             }
         };

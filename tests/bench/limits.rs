@@ -11,7 +11,7 @@ const SIGN_FOR: Duration = Duration::from_millis(1_500);
 const SYNCS: usize = 200;
 
 /// Signatures a second of one core, with the library that the scheduler uses.
-pub fn signatures_a_second(wallet: &Wallet) -> anyhow::Result<f64> {
+pub(crate) fn signatures_a_second(wallet: &Wallet) -> anyhow::Result<f64> {
     let start = Instant::now();
     let mut count = 0u32;
     while start.elapsed() < SIGN_FOR {
@@ -22,7 +22,7 @@ pub fn signatures_a_second(wallet: &Wallet) -> anyhow::Result<f64> {
 }
 
 /// Reports all limits.
-pub fn run(report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(report: &mut Report) -> anyhow::Result<()> {
     if !report.wants("limit") {
         return Ok(());
     }

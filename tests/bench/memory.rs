@@ -13,7 +13,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 const LARGE_BYTES: usize = 10_000_000;
 
 /// Reports both.
-pub fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     if !report.wants("memory") {
         return Ok(());
     }

@@ -24,7 +24,7 @@ struct Process {
 }
 
 /// Seeds one ledger and measures all reads on it.
-pub fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     if !["read", "start"].iter().any(|name| report.wants(name)) {
         return Ok(());
     }
@@ -44,10 +44,15 @@ pub fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     ] {
         let mut cpu = Vec::new();
         for process in &processes {
-            cpu.push(measure(report, &scheduler, name, limit_ms, process, path(process))?);
+            cpu.push(measure(report, &scheduler, name, limit_ms, process, &path(process))?);
         }
-        let flat = cpu.iter().copied().fold(f64::MIN, f64::max) / cpu.iter().copied().fold(f64::MAX, f64::min);
-        report.judged(&format!("{name}.flat"), json!({}), &[("longest_to_shortest", flat, Target::Max(1.2))]);
+        let flat = cpu.iter().copied().fold(f64::MIN, f64::max)
+            / cpu.iter().copied().fold(f64::MAX, f64::min);
+        report.judged(
+            &format!("{name}.flat"),
+            json!({}),
+            &[("longest_to_shortest", flat, Target::Max(1.2))],
+        );
     }
     Ok(())
 }
@@ -79,9 +84,9 @@ fn measure(
     name: &str,
     limit_ms: f64,
     process: &Process,
-    path: String,
+    path: &str,
 ) -> anyhow::Result<f64> {
-    let requests: Vec<Vec<Request>> = vec![vec![client::get(&path)]; CONNECTIONS];
+    let requests: Vec<Vec<Request>> = vec![vec![client::get(path)]; CONNECTIONS];
     client::run(scheduler.address()?, &requests, RUN_FOR / 8, true)?;
     let before = scheduler.cpu_seconds()?;
     let load = client::run(scheduler.address()?, &requests, RUN_FOR, true)?;

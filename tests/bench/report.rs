@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// What a number must be.
 #[derive(Clone, Copy)]
-pub enum Target {
+pub(crate) enum Target {
     /// At the least.
     Min(f64),
     /// At the most.
@@ -13,34 +13,34 @@ pub enum Target {
 }
 
 /// Prints measurements and counts missed targets.
-pub struct Report {
+pub(crate) struct Report {
     filter: Option<String>,
     missed: usize,
 }
 
 impl Report {
     /// With a filter, only benches whose name contains it are wanted.
-    pub fn new(filter: Option<String>) -> Self {
+    pub(crate) fn new(filter: Option<String>) -> Self {
         Self { filter, missed: 0 }
     }
 
     /// True if the bench is to run.
-    pub fn wants(&self, name: &str) -> bool {
+    pub(crate) fn wants(&self, name: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
     }
 
     /// How many targets were missed.
-    pub fn missed(&self) -> usize {
+    pub(crate) fn missed(&self) -> usize {
         self.missed
     }
 
     /// One measurement without a target.
-    pub fn fact(&self, name: &str, facts: Value) {
+    pub(crate) fn fact(&self, name: &str, facts: Value) {
         print(name, facts, &[]);
     }
 
     /// One measurement with the targets it is held against: name of the number, value, target.
-    pub fn judged(&mut self, name: &str, facts: Value, judged: &[(&str, f64, Target)]) {
+    pub(crate) fn judged(&mut self, name: &str, facts: Value, judged: &[(&str, f64, Target)]) {
         let verdicts: Vec<(String, Value)> = judged
             .iter()
             .flat_map(|(number, value, target)| {
@@ -61,7 +61,7 @@ impl Report {
 }
 
 /// Four significant digits are more than any of this is worth.
-pub fn rounded(value: f64) -> Value {
+pub(crate) fn rounded(value: f64) -> Value {
     if value == 0.0 {
         return json!(0);
     }

@@ -6,9 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rota_ans104::{Item, SignatureType, Signer, UnsignedItem, Wallet};
 use rota_ledger::{Append, Ledger, LedgerOptions};
-use rota_schedule::{
-    Assignment, Entry, Exclude, Head, ProcessId, Subject, Timestamp, next_slot,
-};
+use rota_schedule::{Assignment, Entry, Exclude, Head, ProcessId, Subject, Timestamp, next_slot};
 use std::path::Path;
 
 /// The size of the items that are posted and read, in bytes.
@@ -16,26 +14,45 @@ const ITEM_BYTES: usize = 1_400;
 const FIRST_TIME: u64 = 1_700_000_000_000;
 
 /// A signed item that spawns a process.
-pub fn spawn(wallet: &Wallet, name: &str) -> anyhow::Result<Item> {
+pub(crate) fn spawn(wallet: &Wallet, name: &str) -> anyhow::Result<Item> {
     let module = "Isk_GYo30Tyf5nLbVI6zEJIfFpiXQJd58IKcIkTu4no";
-    let tags = [("Data-Protocol", "ao"), ("Type", "Process"), ("Module", module), ("Scheduler", module), ("Name", name)];
+    let tags = [
+        ("Data-Protocol", "ao"),
+        ("Type", "Process"),
+        ("Module", module),
+        ("Scheduler", module),
+        ("Name", name),
+    ];
     Ok(item(None, &tags, Bytes::new()).sign(wallet)?)
 }
 
 /// A signed message of 1.4 KB.
-pub fn message(wallet: &Wallet, process: &Item, number: usize) -> anyhow::Result<Item> {
-    Ok(unsigned(process.id().into(), number, wallet.owner().len() + wallet.signature_type().signature_len()).sign(wallet)?)
+pub(crate) fn message(wallet: &Wallet, process: &Item, number: usize) -> anyhow::Result<Item> {
+    Ok(unsigned(
+        process.id().into(),
+        number,
+        wallet.owner().len() + wallet.signature_type().signature_len(),
+    )
+    .sign(wallet)?)
 }
 
 /// Signed messages, made on all cores.
-pub fn messages(wallet: &Wallet, process: &Item, numbers: std::ops::Range<usize>) -> anyhow::Result<Vec<Item>> {
+pub(crate) fn messages(
+    wallet: &Wallet,
+    process: &Item,
+    numbers: std::ops::Range<usize>,
+) -> anyhow::Result<Vec<Item>> {
     let threads = std::thread::available_parallelism()?.get();
     let share = numbers.len().div_ceil(threads);
     let parts = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads)
             .map(|thread| {
-                let own = (numbers.start + thread * share)..(numbers.start + (thread + 1) * share).min(numbers.end);
-                scope.spawn(move || own.map(|number| message(wallet, process, number)).collect::<anyhow::Result<Vec<_>>>())
+                let own = (numbers.start + thread * share)
+                    ..(numbers.start + (thread + 1) * share).min(numbers.end);
+                scope.spawn(move || {
+                    own.map(|number| message(wallet, process, number))
+                        .collect::<anyhow::Result<Vec<_>>>()
+                })
             })
             .collect();
         handles.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
@@ -49,7 +66,13 @@ pub fn messages(wallet: &Wallet, process: &Item, numbers: std::ops::Range<usize>
 
 fn unsigned(process: ProcessId, number: usize, keys: usize) -> UnsignedItem {
     let number = number.to_string();
-    let tags = [("Data-Protocol", "ao"), ("Variant", "ao.TN.1"), ("Type", "Message"), ("Action", "Ping"), ("Reference", &number)];
+    let tags = [
+        ("Data-Protocol", "ao"),
+        ("Variant", "ao.TN.1"),
+        ("Type", "Message"),
+        ("Action", "Ping"),
+        ("Reference", &number),
+    ];
     let data = vec![b'x'; ITEM_BYTES.saturating_sub(keys + 170)];
     item(Some(*process.as_bytes()), &tags, data.into())
 }
@@ -61,7 +84,7 @@ fn item(target: Option<[u8; 32]>, tags: &[(&str, &str)], data: Bytes) -> Unsigne
 
 /// Fills a ledger with entries of real size whose signatures are random: reading does not check them,
 /// and a million RSA signatures would take an hour.
-pub struct Seeder {
+pub(crate) struct Seeder {
     ledger: Ledger,
     random: StdRng,
     owner: Vec<u8>,
@@ -70,7 +93,7 @@ pub struct Seeder {
 
 impl Seeder {
     /// On an empty directory.
-    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn new(dir: &Path) -> anyhow::Result<Self> {
         let ledger = Ledger::open(dir, LedgerOptions::default())?;
         let mut random = StdRng::seed_from_u64(7);
         let mut owner = vec![0; 512];
@@ -79,14 +102,16 @@ impl Seeder {
     }
 
     /// A process with so many entries; gives its id and the id of a message in its middle.
-    pub fn process(&mut self, entries: usize) -> anyhow::Result<(ProcessId, String)> {
-        let spawn = self.forge(&item(None, &[("Data-Protocol", "ao"), ("Type", "Process")], Bytes::new()))?;
+    pub(crate) fn process(&mut self, entries: usize) -> anyhow::Result<(ProcessId, String)> {
+        let spawn =
+            self.forge(&item(None, &[("Data-Protocol", "ao"), ("Type", "Process")], Bytes::new()))?;
         let process: ProcessId = spawn.id().into();
         let mut head = self.append(process, None, Subject::Process, &spawn)?;
         let mut middle = spawn.id().to_string();
         for number in 1..entries {
             let message = self.forge(&unsigned(process, number, 1_024))?;
-            head = self.append(process, Some(&head), Subject::Message(message.id().into()), &message)?;
+            head =
+                self.append(process, Some(&head), Subject::Message(message.id().into()), &message)?;
             if number == entries / 2 {
                 middle = message.id().to_string();
             }
@@ -95,16 +120,23 @@ impl Seeder {
     }
 
     /// Waits until all is on disk.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
         Ok(self.ledger.close()?)
     }
 
-    fn append(&mut self, process: ProcessId, head: Option<&Head>, subject: Subject, item: &Item) -> anyhow::Result<Head> {
+    fn append(
+        &mut self,
+        process: ProcessId,
+        head: Option<&Head>,
+        subject: Subject,
+        item: &Item,
+    ) -> anyhow::Result<Head> {
         self.time += 1;
         let slot = next_slot(process, head, Timestamp(self.time), Timestamp(0), 1_600_000)?;
         let mut anchor = [0; 24];
         self.random.fill_bytes(&mut anchor);
-        let assignment = self.forge(&Assignment::draft(&slot, subject, &Exclude::default(), anchor))?;
+        let assignment =
+            self.forge(&Assignment::draft(&slot, subject, &Exclude::default(), anchor))?;
         let head = slot.head(assignment.id().into());
         let entry = Entry {
             nonce: slot.nonce,

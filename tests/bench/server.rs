@@ -12,7 +12,7 @@ const NOBODY: &str = "http://127.0.0.1:9";
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// A running scheduler.
-pub struct Scheduler {
+pub(crate) struct Scheduler {
     /// The process.
     pub process: RotaProcess,
     _own: Option<TempDir>,
@@ -20,7 +20,7 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// On an empty directory that goes away with it, with a new wallet of this kind.
-    pub fn fresh(rota: &Path, wallet: &rota_ans104::Wallet) -> anyhow::Result<Self> {
+    pub(crate) fn fresh(rota: &Path, wallet: &rota_ans104::Wallet) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         wallet.save_new(&dir.path().join("wallet.json"))?;
         let mut scheduler = Self::on(rota, dir.path())?;
@@ -29,36 +29,49 @@ impl Scheduler {
     }
 
     /// On a directory that stays.
-    pub fn on(rota: &Path, dir: &Path) -> anyhow::Result<Self> {
-        let environment =
-            [("GATEWAY_URL", NOBODY), ("ARWEAVE_URL", NOBODY), ("ARWEAVE_URL_LIST", NOBODY), ("RUST_LOG", "error")];
-        let process = RotaProcess::try_start(rota, dir, &environment).map_err(anyhow::Error::msg)?;
+    pub(crate) fn on(rota: &Path, dir: &Path) -> anyhow::Result<Self> {
+        let environment = [
+            ("GATEWAY_URL", NOBODY),
+            ("ARWEAVE_URL", NOBODY),
+            ("ARWEAVE_URL_LIST", NOBODY),
+            ("RUST_LOG", "error"),
+        ];
+        let process =
+            RotaProcess::try_start(rota, dir, &environment).map_err(anyhow::Error::msg)?;
         Ok(Self { process, _own: None })
     }
 
     /// Where it listens.
-    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.process.url.trim_start_matches("http://").trim_end_matches('/').parse()?)
     }
 
     /// CPU seconds of all its threads so far, in user and kernel mode.
-    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.pid()))?;
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks: u64 = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum();
         Ok(ticks as f64 / TICKS_A_SECOND)
     }
 
     /// A line of `/proc/PID/status`, in MB.
-    pub fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
+    pub(crate) fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
         let value = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'));
-        let kilobytes = value.and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
-        kilobytes.map(|kilobytes| kilobytes * 1024.0 / 1e6).ok_or_else(|| anyhow::anyhow!("no {line}"))
+        let kilobytes =
+            value.and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
+        kilobytes
+            .map(|kilobytes| kilobytes * 1024.0 / 1e6)
+            .ok_or_else(|| anyhow::anyhow!("no {line}"))
     }
 
     /// Starts the peak of memory anew.
-    pub fn reset_peak(&self) -> anyhow::Result<()> {
+    pub(crate) fn reset_peak(&self) -> anyhow::Result<()> {
         Ok(std::fs::write(format!("/proc/{}/clear_refs", self.process.pid()), "5")?)
     }
 }

@@ -25,15 +25,50 @@ struct Case {
 }
 
 const CASES: [Case; 5] = [
-    Case { name: "write.one_process.rsa", wallet: WalletKind::Rsa, user: WalletKind::Rsa4Prime, processes: 1, connections: 32, items: 1_600 },
-    Case { name: "write.64_processes.rsa", wallet: WalletKind::Rsa, user: WalletKind::Rsa4Prime, processes: 64, connections: 64, items: 3_200 },
-    Case { name: "write.one_process.rsa-4prime", wallet: WalletKind::Rsa4Prime, user: WalletKind::Rsa4Prime, processes: 1, connections: 32, items: 5_000 },
-    Case { name: "write.one_process.ed25519", wallet: WalletKind::Ed25519, user: WalletKind::Ed25519, processes: 1, connections: 32, items: 120_000 },
-    Case { name: "write.one_connection.rsa", wallet: WalletKind::Rsa, user: WalletKind::Rsa4Prime, processes: 1, connections: 1, items: 1_200 },
+    Case {
+        name: "write.one_process.rsa",
+        wallet: WalletKind::Rsa,
+        user: WalletKind::Rsa4Prime,
+        processes: 1,
+        connections: 32,
+        items: 1_600,
+    },
+    Case {
+        name: "write.64_processes.rsa",
+        wallet: WalletKind::Rsa,
+        user: WalletKind::Rsa4Prime,
+        processes: 64,
+        connections: 64,
+        items: 3_200,
+    },
+    Case {
+        name: "write.one_process.rsa-4prime",
+        wallet: WalletKind::Rsa4Prime,
+        user: WalletKind::Rsa4Prime,
+        processes: 1,
+        connections: 32,
+        items: 5_000,
+    },
+    Case {
+        name: "write.one_process.ed25519",
+        wallet: WalletKind::Ed25519,
+        user: WalletKind::Ed25519,
+        processes: 1,
+        connections: 32,
+        items: 120_000,
+    },
+    Case {
+        name: "write.one_connection.rsa",
+        wallet: WalletKind::Rsa,
+        user: WalletKind::Rsa4Prime,
+        processes: 1,
+        connections: 1,
+        items: 1_200,
+    },
 ];
 
 /// Runs all of them.
-pub fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     for case in CASES.iter().filter(|case| report.wants(case.name)).collect::<Vec<_>>() {
         let wallet = Wallet::generate(case.wallet)?;
         let before = signatures_a_second(&wallet)?;
@@ -51,11 +86,17 @@ fn measure(case: &Case, rota: &Path, wallet: &Wallet) -> anyhow::Result<(Load, f
     let spawns = (0..case.processes)
         .map(|number| seed::spawn(&user, &number.to_string()))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    client::run(address, &[spawns.iter().map(|spawn| client::post(spawn.bytes())).collect()], RUN_FOR, false)?;
+    client::run(
+        address,
+        &[spawns.iter().map(|spawn| client::post(spawn.bytes())).collect()],
+        RUN_FOR,
+        false,
+    )?;
     let connections = requests(case, &user, &spawns)?;
     let warm = connections.iter().map(|requests| requests[..1].to_vec()).collect::<Vec<_>>();
     client::run(address, &warm, WARM_UP, false)?;
-    let rest = connections.into_iter().map(|mut requests| requests.split_off(1)).collect::<Vec<_>>();
+    let rest =
+        connections.into_iter().map(|mut requests| requests.split_off(1)).collect::<Vec<_>>();
     let cpu_before = scheduler.cpu_seconds()?;
     let load = client::run(address, &rest, RUN_FOR, false)?;
     let cpu = scheduler.cpu_seconds()? - cpu_before;
@@ -89,14 +130,28 @@ fn judge(report: &mut Report, case: &Case, load: &Load, cpu: f64, limit: f64, pe
     let ratio = rate / limit;
     let cpu_judged = ("cpu_ms_per_write", cpu_ms, Target::Max(sign_ms + 0.8));
     match case.name {
-        "write.one_process.rsa" => report.judged(case.name, facts, &[("ratio", ratio, Target::Min(0.90)), cpu_judged]),
+        "write.one_process.rsa" => {
+            report.judged(case.name, facts, &[("ratio", ratio, Target::Min(0.90)), cpu_judged]);
+        }
         "write.64_processes.rsa" => report.judged(
             case.name,
             facts,
-            &[("ratio", ratio / 2.0, Target::Min(0.85)), cpu_judged, ("peak", peak_mb, Target::Max(200.0))],
+            &[
+                ("ratio", ratio / 2.0, Target::Min(0.85)),
+                cpu_judged,
+                ("peak", peak_mb, Target::Max(200.0)),
+            ],
         ),
-        "write.one_process.rsa-4prime" => report.judged(case.name, facts, &[("ratio", ratio, Target::Min(0.80)), cpu_judged]),
-        "write.one_process.ed25519" => report.judged(case.name, facts, &[("rate", rate, Target::Min(2_500.0))]),
-        _ => report.judged(case.name, facts, &[("p50", load.percentile_ms(50), Target::Max(sign_ms + 3.0))]),
+        "write.one_process.rsa-4prime" => {
+            report.judged(case.name, facts, &[("ratio", ratio, Target::Min(0.80)), cpu_judged]);
+        }
+        "write.one_process.ed25519" => {
+            report.judged(case.name, facts, &[("rate", rate, Target::Min(2_500.0))]);
+        }
+        _ => report.judged(
+            case.name,
+            facts,
+            &[("p50", load.percentile_ms(50), Target::Max(sign_ms + 3.0))],
+        ),
     }
 }

@@ -5,7 +5,10 @@ use crate::writer::Writer;
 use bytes::Bytes;
 use rota_ans104::{Item, ItemId};
 use rota_permaweb::PermawebError;
-use rota_schedule::{Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal, settlement_depth};
+use rota_schedule::{
+    Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
+    settlement_depth,
+};
 use rota_wire::ApiError;
 use std::time::Instant;
 
@@ -69,7 +72,8 @@ impl Writer {
         }
         if base_layer {
             let needed = self.settlement_depth(&process)?;
-            let confirmations = self.gateway().confirmations(&id.into()).await.map_err(|error| upstream(&error))?;
+            let confirmations =
+                self.gateway().confirmations(&id.into()).await.map_err(|error| upstream(&error))?;
             return Ok(Admitted::settled(process, id, exclude, confirmations, needed)?);
         }
         let content = self.content_at_gateway(id).await?;
@@ -80,7 +84,10 @@ impl Writer {
         let entry = self.ledger().entry(process, 0).map_err(|error| store(&error))?;
         let bytes = entry.and_then(|entry| entry.into_inner().message).unwrap_or_default();
         // Without an item of its own (an imported process) there is no wish, and the default holds.
-        Ok(Item::parse(bytes).map_or_else(|_| rota_schedule::SETTLEMENT_DEPTH_DEFAULT, |item| settlement_depth(&item)))
+        Ok(Item::parse(bytes).map_or_else(
+            |_| rota_schedule::SETTLEMENT_DEPTH_DEFAULT,
+            |item| settlement_depth(&item),
+        ))
     }
 
     async fn content_at_gateway(&self, id: MessageId) -> Result<Option<ContentHash>, ApiError> {
@@ -98,7 +105,8 @@ impl Writer {
     }
 
     fn knows(&self, process: &ProcessId) -> Result<bool, ApiError> {
-        Ok(self.lanes().has_head(process) || self.ledger().head(process).map_err(|error| store(&error))?.is_some())
+        Ok(self.lanes().has_head(process)
+            || self.ledger().head(process).map_err(|error| store(&error))?.is_some())
     }
 }
 

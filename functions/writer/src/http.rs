@@ -44,12 +44,14 @@ async fn submit(
 
 async fn post_item(writer: &Writer, headers: &HeaderMap, body: Body) -> Result<Receipt, ApiError> {
     let max = writer.config().item_bytes_max;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let limit = usize::try_from(max).unwrap_or(usize::MAX);
     // The permit keeps the body's bytes counted until its entry is committed.
-    let (bytes, _permit) = read_body(body, length, limit, writer.bodies(), BODY_STALL_MAX, BODY_TOTAL_MAX)
-        .await
-        .map_err(|error| body_error(&error, max))?;
+    let (bytes, _permit) =
+        read_body(body, length, limit, writer.bodies(), BODY_STALL_MAX, BODY_TOTAL_MAX)
+            .await
+            .map_err(|error| body_error(&error, max))?;
     let admitted = writer.admit_item(bytes).await?;
     Ok(Receipt::of_item(&writer.place(admitted).await?))
 }

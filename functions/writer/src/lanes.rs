@@ -18,8 +18,8 @@ use rota_ans104::Signer;
 use rota_ledger::{Append, Ledger};
 use rota_permaweb::HeightCache;
 use rota_schedule::{
-    Admitted, Assignment, Clock, Committed, ContentHash, Entry, Head, MessageId, ProcessId, Refusal, Subject,
-    Timestamp, next_slot,
+    Admitted, Assignment, Clock, Committed, ContentHash, Entry, Head, MessageId, ProcessId,
+    Refusal, Subject, Timestamp, next_slot,
 };
 use rota_wire::ApiError;
 use std::collections::{HashMap, VecDeque};
@@ -91,7 +91,11 @@ struct Table {
 
 impl Lanes {
     /// Starts `signers` threads. `anchor_seed` makes the anchors of the assignments.
-    pub(crate) fn start(parts: LaneParts, signers: usize, anchor_seed: [u8; 32]) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        parts: LaneParts,
+        signers: usize,
+        anchor_seed: [u8; 32],
+    ) -> std::io::Result<Self> {
         let (turns, ready) = unbounded();
         let shared = Arc::new(Shared { parts, table: Mutex::default(), turns });
         let mut seeds = StdRng::from_seed(anchor_seed);
@@ -236,10 +240,17 @@ impl Shared {
             && let Some(nonce) = ledger.place_of(process, &admitted.message_id).map_err(internal)?
         {
             let entry = ledger.entry(process, nonce).map_err(internal)?;
-            return entry.map(Placing::Known).ok_or_else(|| internal("an indexed entry is missing"));
+            return entry
+                .map(Placing::Known)
+                .ok_or_else(|| internal("an indexed entry is missing"));
         }
         if let Some(content) = &admitted.content {
-            let staged = self.table.lock().lanes.get(process).and_then(|lane| lane.contents.get(content).copied());
+            let staged = self
+                .table
+                .lock()
+                .lanes
+                .get(process)
+                .and_then(|lane| lane.contents.get(content).copied());
             let place = match staged {
                 Some(nonce) => Some(nonce),
                 None => ledger.place_of_content(process, content).map_err(internal)?,
@@ -254,7 +265,9 @@ impl Shared {
         };
         match (admitted.subject, head) {
             (Subject::Message(_), None) => Err(Refusal::ProcessUnknown(*process).into()),
-            (Subject::Process, Some(_)) => Err(internal("a process with a head has no entry of its own")),
+            (Subject::Process, Some(_)) => {
+                Err(internal("a process with a head has no entry of its own"))
+            }
             (_, head) => Ok(Placing::After(head)),
         }
     }
@@ -267,7 +280,8 @@ impl Shared {
     ) -> Result<(Entry, Head), ApiError> {
         let parts = &self.parts;
         let height = parts.height.get().unwrap_or(0);
-        let slot = next_slot(admitted.process, head, parts.clock.now(), Timestamp(0), height).map_err(internal)?;
+        let slot = next_slot(admitted.process, head, parts.clock.now(), Timestamp(0), height)
+            .map_err(internal)?;
         let mut anchor = [0; 24];
         anchors.fill_bytes(&mut anchor);
         let draft = Assignment::draft(&slot, admitted.subject, &admitted.exclude, anchor);
@@ -288,7 +302,13 @@ impl Shared {
     }
 
     /// Stages the entry and hands it to the ledger, which answers when it is durable.
-    fn commit(self: &Arc<Self>, admitted: &Admitted, entry: Entry, head: Head, reply: oneshot::Sender<Answer>) {
+    fn commit(
+        self: &Arc<Self>,
+        admitted: &Admitted,
+        entry: Entry,
+        head: Head,
+        reply: oneshot::Sender<Answer>,
+    ) {
         let (process, content) = (admitted.process, admitted.content);
         let posted = admitted.message.is_some().then_some(admitted.message_id);
         let mut alone = Some(reply);

@@ -68,16 +68,44 @@ impl WriterMetrics {
     }
 
     fn register_plain(&mut self, registry: &mut Registry) {
-        registry.register("rota_repeated_items", "Items answered with the entry they had (DUP-1)", self.repeated.clone());
-        registry.register("rota_write_queue_depth", "Items waiting in a lane", self.waiting.clone());
-        registry.register("rota_lanes_active", "Processes with items in flight", self.lanes.clone());
+        registry.register(
+            "rota_repeated_items",
+            "Items answered with the entry they had (DUP-1)",
+            self.repeated.clone(),
+        );
+        registry.register(
+            "rota_write_queue_depth",
+            "Items waiting in a lane",
+            self.waiting.clone(),
+        );
+        registry.register(
+            "rota_lanes_active",
+            "Processes with items in flight",
+            self.lanes.clone(),
+        );
         registry.register("rota_uploads", "Items that a bundler took", self.uploads.clone());
-        registry.register("rota_upload_failures", "Deliveries that failed and are tried again", self.upload_failures.clone());
+        registry.register(
+            "rota_upload_failures",
+            "Deliveries that failed and are tried again",
+            self.upload_failures.clone(),
+        );
         registry.register("rota_commits", "Group commits", self.commits.clone());
         registry.register("rota_entries_committed", "Entries committed", self.entries.clone());
-        registry.register("rota_outbox_depth", "Items committed and not uploaded yet (DUR-2)", self.outbox_depth.clone());
-        registry.register("rota_outbox_age_seconds", "Age of the oldest item in the outbox", self.outbox_age.clone());
-        registry.register("rota_ledger_failed", "1 after a failed write, until a restart", self.failed.clone());
+        registry.register(
+            "rota_outbox_depth",
+            "Items committed and not uploaded yet (DUR-2)",
+            self.outbox_depth.clone(),
+        );
+        registry.register(
+            "rota_outbox_age_seconds",
+            "Age of the oldest item in the outbox",
+            self.outbox_age.clone(),
+        );
+        registry.register(
+            "rota_ledger_failed",
+            "1 after a failed write, until a restart",
+            self.failed.clone(),
+        );
     }
 
     /// Takes in one group commit.

@@ -1,6 +1,8 @@
 //! The pages that the vectors' bundles give under the contract, as an independent script worked them
 //! out, against what this crate writes; and back again.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
+
 use bytes::Bytes;
 use rota_ans104::{Bundle, Item, b64};
 use rota_schedule::{Assignment, Cursor, Entry, Page};
