@@ -54,7 +54,14 @@ fn bounds(of: &Schedule) -> Vec<Bounds> {
     let times: Vec<u64> = of.entries.iter().map(|entry| entry.timestamp.0).collect();
     let nonces = [None, Some(0), Some(3), Some(times.len() as u64 - 1), Some(u64::MAX)];
     let middle = times[times.len() / 2];
-    let times = [None, Some(0), Some(times[0]), Some(middle - 1), Some(middle), Some(times[times.len() - 1])];
+    let times = [
+        None,
+        Some(0),
+        Some(times[0]),
+        Some(middle - 1),
+        Some(middle),
+        Some(times[times.len() - 1]),
+    ];
     let mut all = Vec::new();
     for (after_nonce, to_nonce) in nonces.into_iter().flat_map(|a| nonces.map(|b| (a, b))) {
         for (after_time, to_time) in times.into_iter().flat_map(|a| times.map(|b| (a, b))) {
@@ -71,7 +78,9 @@ async fn ledger_and_model_answer_the_same_to_every_combination_of_bounds() {
     for schedule in schedules.iter().take(3) {
         let id = *schedule.process.as_bytes();
         for bounds in bounds(schedule) {
-            for (cursor, limit) in [(Cursor::Nonce, 1), (Cursor::Timestamp, 2), (Cursor::Timestamp, 100)] {
+            for (cursor, limit) in
+                [(Cursor::Nonce, 1), (Cursor::Timestamp, 2), (Cursor::Timestamp, 100)]
+            {
                 let query = PageQuery { bounds, cursor, limit };
                 let expected = model.find(id, None, query).await.unwrap().unwrap();
                 let found = ledger.find(id, None, query).await.unwrap().unwrap();
