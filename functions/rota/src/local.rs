@@ -212,7 +212,7 @@ impl Announcement {
         output::line(&format!("  uploads  {uploads}"));
         if ledger.processes()?.next().transpose()?.is_none() {
             output::line("Next, in another terminal, spawn a process:");
-            output::line(&format!("  rota item spawn --url {}", self.url));
+            output::line(&format!("  {} item spawn --url {}", output::me(), self.url));
         }
         Ok(())
     }

@@ -31,6 +31,12 @@ pub(crate) fn warn(text: &str) {
     write(stderr(), format_args!("rota: warning: {text}"));
 }
 
+/// How the person called this command, so that a proposed line runs when it is pasted: under
+/// `cargo run` that is a path into the target folder.
+pub(crate) fn me() -> String {
+    std::env::args().next().filter(|name| !name.is_empty()).unwrap_or_else(|| "rota".to_owned())
+}
+
 /// Why a command failed.
 pub(crate) fn fail(text: &str) {
     write(stderr(), format_args!("rota: {text}"));

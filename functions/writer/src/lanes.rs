@@ -354,6 +354,7 @@ impl Shared {
         }
         let waiting = posted.and_then(|id| lane.staged.remove(id)).unwrap_or_default();
         table.remove_if_idle(process);
+        self.show_depth(&table);
         waiting
     }
 

@@ -16,6 +16,12 @@ struct StageLabel {
     stage: &'static str,
 }
 
+/// What RocksDB holds, by place: memtables, block cache, tables, blob files, …
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreLabel {
+    place: &'static str,
+}
+
 fn stage_histogram() -> Histogram {
     Histogram::new(stage_buckets())
 }
@@ -38,6 +44,8 @@ pub struct WriterMetrics {
     outbox_depth: Gauge,
     outbox_age: Gauge,
     failed: Gauge,
+    store_bytes: Family<StoreLabel, Gauge>,
+    compactions: Gauge,
 }
 
 impl WriterMetrics {
@@ -62,50 +70,37 @@ impl WriterMetrics {
             outbox_depth: Gauge::default(),
             outbox_age: Gauge::default(),
             failed: Gauge::default(),
+            store_bytes: Family::default(),
+            compactions: Gauge::default(),
         };
         metrics.register_plain(registry);
         metrics
     }
 
     fn register_plain(&mut self, registry: &mut Registry) {
-        registry.register(
-            "rota_repeated_items",
-            "Items answered with the entry they had (DUP-1)",
-            self.repeated.clone(),
-        );
-        registry.register(
-            "rota_write_queue_depth",
-            "Items waiting in a lane",
-            self.waiting.clone(),
-        );
-        registry.register(
-            "rota_lanes_active",
-            "Processes with items in flight",
-            self.lanes.clone(),
-        );
-        registry.register("rota_uploads", "Items that a bundler took", self.uploads.clone());
-        registry.register(
-            "rota_upload_failures",
-            "Deliveries that failed and are tried again",
-            self.upload_failures.clone(),
-        );
-        registry.register("rota_commits", "Group commits", self.commits.clone());
-        registry.register("rota_entries_committed", "Entries committed", self.entries.clone());
-        registry.register(
-            "rota_outbox_depth",
-            "Items committed and not uploaded yet (DUR-2)",
-            self.outbox_depth.clone(),
-        );
-        registry.register(
-            "rota_outbox_age_seconds",
-            "Age of the oldest item in the outbox",
-            self.outbox_age.clone(),
-        );
-        registry.register(
-            "rota_ledger_failed",
-            "1 after a failed write, until a restart",
-            self.failed.clone(),
-        );
+        let counters = [
+            ("rota_repeated_items", "Items answered with the entry they had", &self.repeated),
+            ("rota_uploads", "Items that a bundler took", &self.uploads),
+            ("rota_upload_failures", "Deliveries to be tried again", &self.upload_failures),
+            ("rota_commits", "Group commits", &self.commits),
+            ("rota_entries_committed", "Entries committed", &self.entries),
+        ];
+        for (name, help, counter) in counters {
+            registry.register(name, help, counter.clone());
+        }
+        let gauges = [
+            ("rota_write_queue_depth", "Items waiting in a lane", &self.waiting),
+            ("rota_lanes_active", "Processes with items in flight", &self.lanes),
+            ("rota_outbox_depth", "Items committed and not uploaded yet", &self.outbox_depth),
+            ("rota_outbox_age_seconds", "Age of the oldest item there", &self.outbox_age),
+            ("rota_ledger_failed", "1 after a failed write, until a restart", &self.failed),
+            ("rota_rocksdb_compactions_running", "Compactions at work", &self.compactions),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
+        let bytes = self.store_bytes.clone();
+        registry.register("rota_rocksdb_bytes", "What RocksDB holds, by place", bytes);
     }
 
     /// Takes in one group commit.
@@ -122,6 +117,18 @@ impl WriterMetrics {
         self.outbox_depth.set(saturating(outbox.depth));
         self.outbox_age.set(saturating(Duration::from_millis(age).as_secs()));
         self.failed.set(i64::from(ledger.failure().is_some()));
+        let store = ledger.metrics();
+        self.compactions.set(saturating(store.compactions_running));
+        for (place, bytes) in [
+            ("memtables", store.memtable_bytes),
+            ("table_readers", store.table_readers_bytes),
+            ("block_cache", store.block_cache_bytes),
+            ("tables", store.sst_bytes),
+            ("blobs", store.blob_bytes),
+            ("compaction_pending", store.compaction_pending_bytes),
+        ] {
+            self.store_bytes.get_or_create(&StoreLabel { place }).set(saturating(bytes));
+        }
     }
 }
 

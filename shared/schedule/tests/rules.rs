@@ -1,7 +1,11 @@
 //! The rules of admission as a table, the content hash against the vectors, and assignments there and
 //! back. Items are really signed: only a verified item gets this far.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that cannot go on is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that cannot go on is a failed test"
+)]
 
 use bytes::Bytes;
 use rota_ans104::{Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};

@@ -37,7 +37,11 @@ pub(super) fn spawn(args: &SpawnArgs) -> anyhow::Result<()> {
     if post_or_keep(&client, &args.send, &item, "process")? {
         output::line("Next, send it a message:");
         let flags = same_flags(&args.send);
-        output::line(&format!("  rota item message{flags} --process {} --data hello", item.id()));
+        output::line(&format!(
+            "  {} item message{flags} --process {} --data hello",
+            output::me(),
+            item.id()
+        ));
     }
     Ok(())
 }
@@ -50,7 +54,7 @@ pub(super) fn message(args: &MessageArgs) -> anyhow::Result<()> {
     if post_or_keep(&client, &args.send, &item, "message")? {
         output::line("Next, check the whole schedule of the process:");
         let url = url_flag(&args.send.url);
-        output::line(&format!("  rota verify{url} {}", args.message.process));
+        output::line(&format!("  {} verify{url} {}", output::me(), args.message.process));
     }
     Ok(())
 }

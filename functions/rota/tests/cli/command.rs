@@ -52,12 +52,10 @@ pub(crate) fn rota_with(dir: &Path, env: (&str, &str), args: &[&str]) -> Ran {
     Ran::of(&command.env(env.0, env.1).args(args).current_dir(dir).output().unwrap())
 }
 
-/// Runs a line as it was printed, in a shell that finds `rota`.
+/// Runs a line as it was printed, in a shell.
 pub(crate) fn shell(dir: &Path, line: &str) -> Ran {
-    let bin_dir = Path::new(BIN).parent().unwrap().display();
-    let path = format!("{bin_dir}:{}", std::env::var("PATH").unwrap());
     let mut command = scheduler::command(Path::new("sh"));
-    let output = command.args(["-c", line]).env("PATH", path).current_dir(dir).output();
+    let output = command.args(["-c", line]).current_dir(dir).output();
     Ran::of(&output.unwrap())
 }
 
@@ -69,7 +67,8 @@ pub(crate) fn after<'a>(text: &'a str, beginning: &str) -> &'a str {
 
 /// The command that a text proposes as the next one.
 pub(crate) fn proposed(text: &str) -> &str {
-    let found = text.lines().find_map(|line| line.strip_prefix("  rota ").map(|_| line.trim()));
+    let me = format!("  {BIN} ");
+    let found = text.lines().find_map(|line| line.strip_prefix(&me).map(|_| line.trim()));
     found.unwrap_or_else(|| panic!("no command is proposed: {text}"))
 }
 

@@ -14,7 +14,7 @@ fn from_nothing_to_a_verified_schedule_by_the_printed_commands_alone() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("rota-data");
     let scheduler = RotaProcess::start(Path::new(BIN), &data, &[]);
-    let printed = scheduler.printed_with("rota item spawn");
+    let printed = scheduler.printed_with("item spawn");
     assert!(printed.contains("rsa-4prime, created "), "{printed}");
     assert_eq!((mode(&data), mode(&data.join("wallet.json"))), (0o700, 0o600));
 
@@ -63,7 +63,7 @@ fn a_second_start_finds_what_the_first_made_and_hides_the_key() {
     let key: serde_json::Value = serde_json::from_str(&key).unwrap();
     let said = second.printed() + &second.logged();
     assert!(!said.contains(key["d"].as_str().unwrap()), "{said}");
-    assert!(!printed.contains("rota item spawn"), "there is a process already: {printed}");
+    assert!(!printed.contains("item spawn"), "there is a process already: {printed}");
 }
 
 #[test]

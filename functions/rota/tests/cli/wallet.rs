@@ -1,6 +1,6 @@
 //! `rota wallet`.
 
-use crate::command::{after, rota, shell};
+use crate::command::{BIN, after, rota, shell};
 use rota_ans104::{Signer as _, Wallet, WalletKind};
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -49,8 +49,8 @@ fn a_reader_that_goes_away_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     rota(dir.path(), &["wallet", "new", "--kind", "ed25519"]).ok();
     // The shell closes its end before the command starts to write.
-    let line = "{ sleep 0.2; rota wallet show; } | true";
-    assert_eq!(shell(dir.path(), line).ok(), "");
+    let line = format!("{{ sleep 0.2; {BIN} wallet show; }} | true");
+    assert_eq!(shell(dir.path(), &line).ok(), "");
 }
 
 #[test]
