@@ -1,0 +1,126 @@
+//! The disk is full, or a file cannot grow.
+
+use crate::{Site, binary};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use rota_testkit::{Client, RotaProcess, message};
+use rota_tests::post;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The whole disk. In memory, so only what is written takes memory.
+const DISK: &str = "size=160m";
+/// What somebody else has put there, in bytes. The rest is more than RocksDB takes in advance for a new
+/// log, and freeing this much is enough to write out what lies in the logs.
+const FILLER_BYTES: usize = 112 << 20;
+const MESSAGE_BYTES: usize = 1 << 20;
+const MESSAGES_MAX: usize = 200;
+/// The most a file may have, in blocks of 512 bytes as `ulimit -f` counts in `sh`.
+const FILE_BLOCKS_MAX: u32 = 8 * 2_048;
+
+/// A file system of its own; gone with this value.
+struct Disk(TempDir);
+
+impl Disk {
+    fn mount() -> Result<Self, String> {
+        let dir = TempDir::new().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", DISK, "tmpfs"])
+            .arg(dir.path())
+            .output();
+        match mount {
+            Ok(output) if output.status.success() => Ok(Self(dir)),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily, because the scheduler that was just killed may still hold it for a moment.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// Posts until the first post that is refused.
+async fn fill_up(site: &Site, rota: &RotaProcess) -> String {
+    let client = rota_tests::http();
+    let mut noise = StdRng::seed_from_u64(1);
+    for _ in 0..MESSAGES_MAX {
+        let mut data = vec![0; MESSAGE_BYTES];
+        noise.fill_bytes(&mut data);
+        let item = message(site.processes[0]).data(data).sign();
+        if let Err(why) = post(&client, &rota.url, &item, &site.book).await {
+            return why;
+        }
+    }
+    panic!("the disk is never full");
+}
+
+/// What must hold once a write has failed: no post, a reason, and reads.
+async fn refuses_and_reads(site: &Site, rota: &RotaProcess, first: &str) {
+    assert!(first.starts_with("503"), "{first}");
+    let client = Client::new(&rota.url);
+    let answer = client.post(&message(site.processes[0]).sign()).await;
+    assert!(answer.error(503).contains("not accepting writes"), "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+    let health = client.get("/health").await;
+    assert!(health.error(503).contains("write to the ledger failed"), "{}", health.text());
+    assert_eq!(client.metric("rota_ledger_failed").await, 1.0);
+    client.get(&format!("/{}/latest", site.processes[0])).await.ok();
+    site.check(rota).await;
+}
+
+async fn goes_on(site: &Site) {
+    let rota = site.start(&[]);
+    site.check(&rota).await;
+    rota_tests::post_all(&rota.url, site.messages(3), &site.book).await;
+    site.check(&rota).await;
+    assert!(rota.stop_gently().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_posts_and_nothing_else() {
+    let disk = match Disk::mount() {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped, cannot mount a small disk: {why}"),
+    };
+    let mut site = Site::in_dir(disk.0.path());
+    let filler = disk.0.path().join("filler");
+    let rota = site.start(&[]);
+    site.fill(&rota, 2, 5).await;
+    fs::write(&filler, vec![0; FILLER_BYTES]).unwrap();
+    let refused = fill_up(&site, &rota).await;
+    refuses_and_reads(&site, &rota, &refused).await;
+    assert!(rota.logged().contains("no space is left"), "{}", rota.logged());
+    rota.kill_9();
+    fs::remove_file(filler).unwrap();
+    goes_on(&site).await;
+}
+
+/// Works without privileges: a wrapper that lets no file grow beyond some size.
+fn limited(dir: &Path) -> PathBuf {
+    let script = dir.join("rota-limited");
+    let text = format!(
+        "#!/bin/sh\ntrap '' XFSZ\nulimit -f {FILE_BLOCKS_MAX}\nexec {} \"$@\"\n",
+        binary().display()
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+    script
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_cannot_grow_stops_posts_and_nothing_else() {
+    let mut site = Site::new();
+    let rota = RotaProcess::start(&limited(&site.home), &site.home, &[]);
+    site.fill(&rota, 2, 5).await;
+    let refused = fill_up(&site, &rota).await;
+    refuses_and_reads(&site, &rota, &refused).await;
+    rota.kill_9();
+    goes_on(&site).await;
+}

@@ -1,0 +1,139 @@
+//! Gateways and bundlers that are down, slow, or lie; and a clock that was wrong before a restart.
+
+use crate::Site;
+use rota_permaweb::HeightCache;
+use rota_schedule::{Clock, ProcessId, SystemClock, Timestamp};
+use rota_testkit::{
+    BundlerMode, Client, GatewayMode, RotaProcess, StubBundler, StubGateway, message, spawn,
+};
+use rota_tests::{Book, InProcess, Posted, http, metric, post};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+const POSTS: usize = 60;
+/// What 99 posts of a hundred must stay under, in a debug build on a busy machine. A post that waited
+/// for an upstream would take seconds.
+const POST_P99: Duration = Duration::from_millis(500);
+const HANG: Duration = Duration::from_secs(20);
+const RECOVERS_WITHIN: Duration = Duration::from_secs(30);
+const HOUR_MS: u64 = 3_600_000;
+
+/// Posts one message after the other, and takes the time of each.
+async fn posts_are_quick(site: &Site, rota: &RotaProcess, what: &str) {
+    let client = http();
+    let mut times = Vec::with_capacity(POSTS);
+    for item in site.messages(POSTS / site.processes.len()) {
+        let since = Instant::now();
+        post(&client, &rota.url, &item, &site.book).await.unwrap();
+        times.push(since.elapsed());
+    }
+    times.sort_unstable();
+    let p99 = times[times.len() * 99 / 100];
+    assert!(p99 < POST_P99, "with {what}, the slowest posts take {p99:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_fail_in_any_way_hold_no_post() {
+    let gateway = StubGateway::start(1_234_567).await;
+    let settings = gateway.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut site = Site::new();
+    let rota = site.start(&settings);
+    site.fill(&rota, 3, 1).await;
+    for mode in [GatewayMode::Hang, GatewayMode::Garbage, GatewayMode::Status(500)] {
+        gateway.behave(mode);
+        posts_are_quick(&site, &rota, &format!("gateway {mode:?}")).await;
+    }
+    rota.kill_9();
+    let rota = site.start(&settings);
+    posts_are_quick(&site, &rota, "a gateway that failed from the start").await;
+    let answer = Client::new(&rota.url).get("/timestamp").await.ok();
+    assert_eq!(answer["block_height"], "000001234567", "the last known height stays");
+    site.check(&rota).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bundlers_that_fail_in_any_way_hold_no_post_and_get_everything_in_the_end() {
+    let bundler = StubBundler::start().await;
+    let mut site = Site::new();
+    let rota = site.start(&[("UPLOAD_NODE_URL", bundler.url()), ("UPLOAD_TIMEOUT", "1s")]);
+    site.fill(&rota, 3, 1).await;
+    let depth = async || metric(&http(), &rota.url, "rota_outbox_depth").await.unwrap();
+    for mode in [BundlerMode::Failing, BundlerMode::Liar, BundlerMode::Slow(HANG)] {
+        bundler.behave(mode);
+        let before = depth().await;
+        posts_are_quick(&site, &rota, &format!("bundler {mode:?}")).await;
+        let after = depth().await;
+        let risen = 2.0 * POSTS as f64 - 16.0;
+        assert!(
+            after >= before + risen,
+            "with bundler {mode:?} the outbox went {before} to {after}"
+        );
+    }
+    bundler.behave(BundlerMode::Good);
+    let until = Instant::now() + RECOVERS_WITHIN;
+    while depth().await > 0.0 {
+        assert!(Instant::now() < until, "the outbox still holds {}", depth().await);
+        sleep(Duration::from_millis(50)).await;
+    }
+    for item in bundler.items() {
+        site.book.seen_item(&item);
+    }
+    site.check(&rota).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundler_that_is_not_there_holds_no_post() {
+    let bundler = StubBundler::start().await;
+    bundler.go_down();
+    let mut site = Site::new();
+    let rota = site.start(&[("UPLOAD_NODE_URL", bundler.url())]);
+    site.fill(&rota, 3, 1).await;
+    posts_are_quick(&site, &rota, "a bundler whose port is closed").await;
+    let entries =
+        site.check(&rota).await.iter().map(|schedule| schedule.places.len()).sum::<usize>();
+    let depth = metric(&http(), &rota.url, "rota_outbox_depth").await;
+    assert_eq!(depth, Some(2.0 * entries as f64));
+}
+
+/// A clock that was an hour ahead.
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0 + HOUR_MS)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_set_back_by_an_hour_between_starts_does_not_set_schedules_back() {
+    let mut site = Site::new();
+    let writer = InProcess::start(
+        &site.home.join("ledger"),
+        Arc::new(Ahead),
+        HeightCache::starting_at(None),
+        1,
+    );
+    let process = spawn().sign();
+    site.processes.push(ProcessId::from(process.id()));
+    for item in [process, message(site.processes[0]).sign()] {
+        answered(&writer, &site.book, &item).await;
+    }
+    drop(writer.stop());
+    let rota = site.start(&[]);
+    let now = SystemClock.now();
+    for item in site.messages(5) {
+        let timestamp = post(&http(), &rota.url, &item, &site.book).await.unwrap();
+        assert!(timestamp.0 > now.0 + HOUR_MS / 2, "{timestamp} is behind what came before");
+    }
+    assert_eq!(site.check(&rota).await[0].places.len(), 7);
+}
+
+async fn answered(writer: &InProcess, book: &Book, item: &rota_ans104::Item) {
+    book.posted(item);
+    match writer.post(item).await {
+        Posted::Acked(timestamp) => book.acked(item.id().into(), timestamp),
+        refused => panic!("{refused:?}"),
+    }
+}
