@@ -84,6 +84,19 @@ fn a_saved_wallet_is_private_and_never_overwritten() {
 }
 
 #[test]
+fn of_many_who_save_at_once_one_succeeds_and_nothing_else_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wallet.json");
+    let saved = std::thread::scope(|scope| {
+        let savers: Vec<_> = (0..8).map(|_| scope.spawn(|| WALLETS[3].save_new(&path))).collect();
+        savers.into_iter().map(|saver| saver.join().unwrap().is_ok()).collect::<Vec<_>>()
+    });
+    assert_eq!(saved.iter().filter(|saved| **saved).count(), 1);
+    assert_eq!(Wallet::load(&path).unwrap().address(), WALLETS[3].address());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn files_that_are_no_wallet_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wallet.json");
