@@ -5,8 +5,8 @@
 //! last synced. After the kill every file is cut off at a place between there and its end. Names of
 //! files are taken to be durable, as they are on a journalling file system.
 
-use rand::rngs::StdRng;
 use rand::RngExt as _;
+use rand::rngs::StdRng;
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::MetadataExt as _;

@@ -61,7 +61,8 @@ fn stock() -> &'static Stock {
     STOCK.get_or_init(|| {
         let spawns: Vec<Item> = (0..PROCESSES).map(|_| spawn().sign()).collect();
         let processes = spawns.iter().map(|item| ProcessId::from(item.id()));
-        let messages = processes.clone().flat_map(|process| (0..12).map(move |_| message(process).sign()));
+        let messages =
+            processes.clone().flat_map(|process| (0..12).map(move |_| message(process).sign()));
         let pushes = processes.flat_map(|process| (0..4).map(move |_| pushed(process, "from")));
         let pushed = pushes.map(|push| {
             let copy = |index: usize| {
@@ -194,6 +195,7 @@ fn check_heights(ledger: &Ledger) -> Result<(), String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn schedules_hold_whatever_the_clock_and_the_clients_do() {
     for seed in PINNED.into_iter().chain(0..rounds(SEEDS)) {
+        println!("seed {seed}");
         if let Err(why) = simulate(seed).await {
             panic!("seed {seed}: {why}");
         }

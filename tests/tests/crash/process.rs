@@ -4,12 +4,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rota_ans104::{Item, ItemId};
 use rota_schedule::ProcessId;
+use rota_testkit::scheduler::command;
 use rota_testkit::{BundlerMode, RotaProcess, StubBundler, message, spawn};
 use rota_tests::{
     Book, Load, PowerCut, Schedule, follow_http, http, metric, post_all, rounds, scheduler_wallet,
 };
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -117,7 +119,8 @@ impl Site {
     }
 
     /// The last start: everything is posted until it is acknowledged, and uploaded in the end (DUR-2).
-    async fn settle(mut self) {
+    /// Gives how many deliveries were of something that the bundler had already.
+    async fn settle(mut self) -> usize {
         let rota = self.start(&[]);
         self.check(&rota).await;
         let items = self.items(0);
@@ -131,8 +134,8 @@ impl Site {
         }
         let there: HashSet<ItemId> = self.bundler.items().iter().map(Item::id).collect();
         for place in schedules.iter().flat_map(|schedule| &schedule.places) {
-            let uploaded = there.contains(&place.assignment.into())
-                && there.contains(&place.message.into());
+            let uploaded =
+                there.contains(&place.assignment.into()) && there.contains(&place.message.into());
             assert!(uploaded, "seed {}: DUR-2: {place:?} is not at the bundler", self.seed);
         }
         for item in self.bundler.items() {
@@ -141,6 +144,7 @@ impl Site {
         assert_eq!(self.bundler.refused(), [String::new(); 0]);
         self.check(&rota).await;
         assert!(rota.stop_gently().success());
+        self.bundler.items().len() - there.len()
     }
 }
 
@@ -173,7 +177,7 @@ async fn until_stuck(book: &Book, load: &Load) {
 
 /// Stops at the failpoint `name` when it is reached for the `count`th time, and dies there.
 #[cfg(feature = "failpoints")]
-async fn dies_at(name: &str, count: std::ops::Range<u32>, seed: u64) {
+async fn dies_at(name: &str, count: std::ops::Range<u32>, seed: u64) -> usize {
     let mut site = Site::new(seed).await;
     for _ in 0..rounds(2) {
         let count = site.rng.random_range(count.clone());
@@ -199,7 +203,7 @@ async fn dies_at(name: &str, count: std::ops::Range<u32>, seed: u64) {
         site.check(&rota).await;
         rota.kill_9();
     }
-    site.settle().await;
+    site.settle().await
 }
 
 #[cfg(feature = "failpoints")]
@@ -235,7 +239,38 @@ async fn dies_before_the_reply() {
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn dies_with_uploads_that_are_not_recorded() {
-    dies_at("uploader::delivered", 5..100, 6).await;
+    let again = dies_at("uploader::delivered", 5..100, 6).await;
+    assert!(again > 0, "what was not recorded was not delivered again");
+}
+
+/// `kill -9`, and the power with it, at any time of the first start: the next one begins as if there had
+/// been none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dies_while_it_starts() {
+    let mut rng = StdRng::seed_from_u64(40);
+    for round in 0..rounds(8) {
+        let dir = TempDir::new().unwrap();
+        scheduler_wallet().save_new(&dir.path().join("wallet.json")).unwrap();
+        let mut power = PowerCut::new(&dir.path().join("ledger")).ok();
+        let watch = power.as_mut().map(PowerCut::watch);
+        let mut child = command(&binary())
+            .args(["local", "--port", "0", "--data-dir"])
+            .arg(dir.path())
+            .envs(watch.into_iter().flatten())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let alive = Duration::from_millis(rng.random_range(0..120));
+        sleep(alive).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let gone = power.map_or(0, |power| power.cut(&mut rng));
+        println!("round {round}: killed after {alive:?}, {gone} bytes lost");
+        let rota = RotaProcess::start(&binary(), dir.path(), &[]);
+        let book = Arc::default();
+        post_all(&rota.url, vec![spawn().sign()], &book).await;
+    }
 }
 
 /// `kill -9` at any time, on one data directory, with a bundler that is slow enough to lag behind.
