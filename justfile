@@ -22,6 +22,7 @@ bench *ARGS:
     cargo build --release -p rota -p rota-tests --bins
     target/release/bench {{ARGS}}
 
-# Coverage-guided fuzzing of the item parser for a minute.
+# Coverage-guided fuzzing of the item parser (or `bundle`) from the vectors on, for a minute.
 fuzz TARGET="item" SECONDS="60":
-    cd shared/ans104/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
+    cd shared/ans104/fuzz && mkdir -p corpus/{{TARGET}} && cargo run --release --bin {{TARGET}} -- \
+        -max_total_time={{SECONDS}} -max_len=8192 corpus/{{TARGET}} ../../../tests/vectors/arbundles

@@ -4,27 +4,10 @@ use crate::{Book, Place, Schedule};
 use rota_ans104::{Item, ItemId};
 use rota_ledger::Ledger;
 use rota_schedule::{Assignment, Follower, ProcessId};
-use rota_wire::ForeignNode;
-use serde::Deserialize;
+use rota_wire::{ForeignEdge, ForeignPage};
 
 /// Entries asked for at once.
 const PAGE: usize = 500;
-
-#[derive(Deserialize)]
-struct Page {
-    page_info: PageInfo,
-    edges: Vec<Edge>,
-}
-
-#[derive(Deserialize)]
-struct PageInfo {
-    has_next_page: bool,
-}
-
-#[derive(Deserialize)]
-struct Edge {
-    node: ForeignNode,
-}
 
 /// Follows a schedule over HTTP, and writes into `book` that it was seen. Empty if the process is not
 /// known there.
@@ -47,10 +30,10 @@ pub async fn follow_http(
         }
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| format!("{error:?}"))?;
-        let page: Page = serde_json::from_slice(&body).map_err(|error| {
+        let page: ForeignPage = serde_json::from_slice(&body).map_err(|error| {
             format!("{status} {error} for {page}: {}", String::from_utf8_lossy(&body))
         })?;
-        for Edge { node } in &page.edges {
+        for ForeignEdge { node, .. } in &page.edges {
             let assignment = first(node.assignment())?;
             let message = node.message().map_err(|error| error.to_string())?;
             let message = message.and_then(|items| items.into_iter().next());

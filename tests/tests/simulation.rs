@@ -5,6 +5,13 @@
 //! the end the schedules are followed (ORD-1 to ORD-3) and compared with every answer (DUP-1, DUP-2).
 //! Threads run as they like, so a seed is a story and not a schedule of the CPU. A seed that failed
 //! once is pinned.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_macros,
+    reason = "a test that cannot go on is a failed test, and says which seed it was"
+)]
 
 use parking_lot::Mutex;
 use rand::rngs::StdRng;

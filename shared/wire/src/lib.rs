@@ -11,6 +11,6 @@ mod submission;
 
 pub use error::ApiError;
 pub use json::{address_answer, node, page, process, receipt, timestamp_answer};
-pub use parse::{ForeignNode, ForeignNodeError};
+pub use parse::{ForeignEdge, ForeignNode, ForeignNodeError, ForeignPage, ForeignPageInfo};
 pub use query::{QueryError, ReadQuery, process_parameter};
 pub use submission::Submission;

@@ -6,6 +6,31 @@
 use rota_ans104::{Item, ItemId, SignError, SignatureType, UnsignedItem, b64};
 use serde::Deserialize;
 
+/// A page that another scheduler (or this one) served.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ForeignPage {
+    /// What it says of itself.
+    pub page_info: ForeignPageInfo,
+    /// Its entries.
+    pub edges: Vec<ForeignEdge>,
+}
+
+/// What a page says of itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ForeignPageInfo {
+    /// More follows, it says.
+    pub has_next_page: bool,
+}
+
+/// An entry of a page.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ForeignEdge {
+    /// The entry.
+    pub node: ForeignNode,
+    /// By what one continues after it.
+    pub cursor: String,
+}
+
 /// A node that another scheduler (or this one) served.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ForeignNode {

@@ -4,6 +4,13 @@
 //! gone too. `images` copies a ledger at such points, cuts it off as a power cut may, and goes on from
 //! the copy, many times. Both compare what is there afterwards with the book (ORD-1 to ORD-3, DUR-1 to
 //! DUR-3, DUP-1).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_macros,
+    reason = "a test that cannot go on is a failed test, and says which seed it was"
+)]
 
 #[cfg(feature = "failpoints")]
 mod images;

@@ -2,6 +2,13 @@
 //!
 //! Each test says what goes wrong. What holds in all of them: nothing that was acknowledged is lost,
 //! reads go on, and whoever is refused is told why.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_macros,
+    reason = "a test that cannot go on is a failed test, and says which seed it was"
+)]
 
 mod damage;
 mod disk;

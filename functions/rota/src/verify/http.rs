@@ -10,26 +10,8 @@ use crate::client::Client;
 use crate::output::Progress;
 use anyhow::{Context as _, bail};
 use rota_schedule::{Assignment, PAGE_LIMIT_MAX, ProcessId};
-use rota_wire::ForeignNode;
-use serde::Deserialize;
+use rota_wire::{ForeignEdge, ForeignNode, ForeignPage};
 use url::Url;
-
-#[derive(Deserialize)]
-struct Page {
-    page_info: PageInfo,
-    edges: Vec<Edge>,
-}
-
-#[derive(Deserialize)]
-struct PageInfo {
-    has_next_page: bool,
-}
-
-#[derive(Deserialize)]
-struct Edge {
-    node: ForeignNode,
-    cursor: String,
-}
 
 /// Follows the whole schedule, as long as it was when this began at least.
 pub(super) async fn follow(audit: &mut Audit, url: &Url) -> anyhow::Result<()> {
@@ -58,8 +40,12 @@ pub(super) async fn follow(audit: &mut Audit, url: &Url) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn follow_page(audit: &mut Audit, raw: &mut RawItems, edges: &[Edge]) -> anyhow::Result<()> {
-    let mut checked = on_all_cores(edges, |edge: &Edge| check::node(&edge.node));
+async fn follow_page(
+    audit: &mut Audit,
+    raw: &mut RawItems,
+    edges: &[ForeignEdge],
+) -> anyhow::Result<()> {
+    let mut checked = on_all_cores(edges, |edge: &ForeignEdge| check::node(&edge.node));
     raw.prove(&mut checked).await?;
     for (edge, checked) in edges.iter().zip(checked) {
         audit.follow(checked)?;
@@ -72,7 +58,11 @@ async fn follow_page(audit: &mut Audit, raw: &mut RawItems, edges: &[Edge]) -> a
 }
 
 /// The page after a nonce, or the first. Everything is asked for that makes signatures checkable.
-async fn page(client: &Client, process: &ProcessId, after: Option<u64>) -> anyhow::Result<Page> {
+async fn page(
+    client: &Client,
+    process: &ProcessId,
+    after: Option<u64>,
+) -> anyhow::Result<ForeignPage> {
     let (path, limit) = (process.to_string(), PAGE_LIMIT_MAX.to_string());
     let after = after.map_or_else(|| "-1".to_owned(), |nonce| nonce.to_string());
     let query = [
