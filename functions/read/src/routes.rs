@@ -1,7 +1,8 @@
 //! The routes, one function each.
 
+use crate::path::PathId;
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -36,11 +37,10 @@ pub fn router<R: ScheduleReader>(state: Arc<ReadState<R>>) -> Router {
 
 async fn message_or_page<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = path_id(&id)?;
     let query = ReadQuery::parse(query.as_deref())?;
     if wants_bytes(&headers) {
         return signed_bundle(&state.reader, id, &query).await;
@@ -55,10 +55,9 @@ async fn message_or_page<R: ScheduleReader>(
 
 async fn latest<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
-    Path(process): Path<String>,
+    PathId(id): PathId,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let id = path_id(&process)?;
     let query = ReadQuery::parse(query.as_deref())?;
     let entry = state.reader.latest(ProcessId::new(id)).await?.ok_or_else(|| unknown(id))?;
     Ok(json(rota_wire::node(&entry, query.show_anchor)?))
@@ -66,18 +65,16 @@ async fn latest<R: ScheduleReader>(
 
 async fn process<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
-    Path(process): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let id = path_id(&process)?;
     let entry = state.reader.process(ProcessId::new(id)).await?.ok_or_else(|| unknown(id))?;
     Ok(json(rota_wire::process(&entry)?))
 }
 
 async fn raw<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let id = path_id(&id)?;
     let bytes = state.reader.raw(id).await?.ok_or_else(|| unknown(id))?;
     Ok(octets(bytes))
 }
@@ -121,12 +118,6 @@ fn items(entry: &Entry) -> Result<Vec<Item>, ReadError> {
     let parts = std::iter::once(&entry.assignment).chain(&entry.message);
     let items = parts.map(|bytes| Item::parse(bytes.clone()));
     items.collect::<Result<_, _>>().map_err(|error| ReadError::Damaged(Box::new(error)))
-}
-
-fn path_id(text: &str) -> Result<[u8; 32], ApiError> {
-    text.parse::<rota_ans104::ItemId>()
-        .map(|id| *id.as_bytes())
-        .map_err(|_| rota_wire::QueryError::NotAnId("the path").into())
 }
 
 fn unknown(id: [u8; 32]) -> ApiError {

@@ -8,6 +8,7 @@
 pub mod body;
 pub mod config;
 pub mod layers;
+mod leftover;
 pub mod logs;
 pub mod metrics;
 pub mod server;

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
+use crate::leftover::WholeBody;
 use crate::stall::WriteStall;
 
 /// The most bytes a request's head may have; also the most that one read of a body takes in.
@@ -192,7 +193,9 @@ async fn serve(
     }
     let io = TokioIo::new(WriteStall::new(stream, write_stall));
     // A router is always ready, so it is called without being asked.
-    let service = service_fn(move |request: hyper::Request<Incoming>| app.clone().call(request));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        app.clone().call(WholeBody::of(request))
+    });
     if let Err(error) = watcher.watch(http.serve_connection(io, service)).await {
         tracing::debug!(%error, "connection ended");
     }

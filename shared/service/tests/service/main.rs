@@ -13,6 +13,7 @@ mod client;
 mod compression;
 mod files;
 mod layers;
+mod leftovers;
 mod limits;
 mod metrics;
 mod settings;
