@@ -87,9 +87,13 @@ impl StubGateway {
 
     /// From now on it knows this item: HEAD, GraphQL and raw data.
     pub fn hold(&self, item: &Item) {
-        let id = item.id().to_string();
-        let known = Known { node: graphql_node(item), data: item.data_bytes() };
-        self.knowledge.lock().items.insert(id, known);
+        self.hold_as(&item.id().to_string(), item);
+    }
+
+    /// From now on it knows an item of this id with the fields of another one.
+    pub fn hold_as(&self, id: &str, item: &Item) {
+        let known = Known { node: graphql_node(id, item), data: item.data_bytes() };
+        self.knowledge.lock().items.insert(id.to_owned(), known);
     }
 
     /// From now on this transaction is so many blocks deep.
@@ -104,11 +108,11 @@ impl StubGateway {
 }
 
 /// The fields of an item as gateways show them: base64url, and empty where there is nothing.
-fn graphql_node(item: &Item) -> Value {
+fn graphql_node(id: &str, item: &Item) -> Value {
     let tags: Vec<Value> =
         item.tags().map(|tag| json!({ "name": tag.name, "value": tag.value })).collect();
     json!({
-        "id": item.id().to_string(),
+        "id": id,
         "anchor": b64::encode(item.anchor().map_or(&[], |anchor| anchor.as_slice())),
         "recipient": b64::encode(item.target().map_or(&[], |target| target.as_slice())),
         "tags": tags,

@@ -106,6 +106,20 @@ async fn too_large_is_413_before_any_cryptography() {
     site.client.post(&of_size(5_000)).await.ok();
 }
 
+#[tokio::test]
+async fn whoever_sends_far_too_much_is_told_and_not_cut_off() {
+    let site = site_with(&[]).await;
+    let process = site.spawned().await;
+    let large = Bytes::from(vec![7; 48 << 20]);
+    for _ in 0..3 {
+        site.client.post_bytes(large.clone()).await.error(413);
+        let half = format!("/?process-id={process}");
+        site.client.send("POST", &half, &[], large.clone()).await.error(400);
+        site.client.send("POST", "/timestamp", &[], large.clone()).await.error(405);
+        site.client.send("POST", "/no/route", &[], large.clone()).await.error(404);
+    }
+}
+
 /// Sends a raw request and reads what comes until the other side is silent.
 async fn raw(client_url: &str, request: &[u8]) -> String {
     let address = client_url.strip_prefix("http://").unwrap();

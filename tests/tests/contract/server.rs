@@ -1,8 +1,12 @@
 //! What is the same for all routes: CORS, compression, HEAD, methods, unknown routes.
 
-use crate::{site, site_with};
+use crate::{ROTA, site, site_with};
 use bytes::Bytes;
-use rota_testkit::{MODULE, spawn};
+use rota_ans104::WalletKind;
+use rota_testkit::{MODULE, Site, message, spawn};
+
+/// More items at once than a lane's queue takes (1,024) and its key can sign meanwhile.
+const LANE_OVERFLOW: usize = 1_500;
 
 /// Every route, with whether it takes a POST.
 fn routes(id: &str) -> Vec<(String, bool)> {
@@ -124,4 +128,39 @@ async fn pages_are_compressed_for_those_who_ask() {
     let small =
         site.client.send("GET", "/timestamp", &[("accept-encoding", "gzip")], Bytes::new()).await;
     assert_eq!(small.header("content-encoding"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_gets_too_much_at_once_is_429_with_a_time_to_come_back() {
+    if open_files_max() < LANE_OVERFLOW * 2 {
+        return; // each item needs a connection of its own, on both sides of it
+    }
+    // A key of two primes signs slowest, so its lane fills soonest.
+    let site = Site::with(ROTA, WalletKind::Rsa, &[]).await;
+    let process = site.spawned().await;
+    let items: Vec<_> = (0..LANE_OVERFLOW).map(|_| message(process).sign()).collect();
+    let posts = items.iter().cloned().map(|item| {
+        let client = site.client.clone();
+        tokio::spawn(async move { (client.post(&item).await, item) })
+    });
+    let mut busy = 0;
+    for post in posts.collect::<Vec<_>>() {
+        let (answer, item) = post.await.unwrap();
+        if answer.status == 200 {
+            continue;
+        }
+        answer.error(429);
+        assert!(answer.header("retry-after").is_some());
+        busy += 1;
+        site.client.post(&item).await.ok();
+    }
+    assert!(busy > 0, "the lane never filled");
+    assert_eq!(site.checked(process).await.len(), items.len() + 1);
+}
+
+/// How many files and sockets this process, and so its children, may have open.
+fn open_files_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
