@@ -39,7 +39,7 @@ async fn ignore(address: String, item: String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET /raw/{item} HTTP/1.1\r\nHost: x\r\n\r\n");
     stream.write_all(request.repeat(ANSWERS_IGNORED).as_bytes()).await.unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
