@@ -64,7 +64,6 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let found = first_start::wallet(&settings.wallet_path, first_start::SCHEDULER_WALLET)?;
     let limits = ServerLimits { drain: DRAIN, ..ServerLimits::default() };
     let server = Server::bind(settings.address, limits)
-        .await
         .with_context(|| format!("cannot listen on {}", settings.address))?;
     let stop = Stop::on_signals()?;
     let announcement = Announcement::of(&settings, &found, server.local_addr());

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,6 +27,9 @@ use tower::Service;
 use crate::leftover::WholeBody;
 use crate::stall::WriteStall;
 
+/// Connections that may wait in the kernel's queue before they are accepted. The usual 128 overflow when
+/// some hundred clients come at once, and whoever is dropped there tries again only after a second.
+const BACKLOG: u32 = 4096;
 /// The most bytes a request's head may have; also the most that one read of a body takes in.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -67,12 +70,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `address`; port 0 picks a free one.
+    /// Listens at `address`; port 0 picks a free one. To be called within a tokio runtime.
     ///
     /// # Errors
     /// The address cannot be listened at.
-    pub async fn bind(address: SocketAddr, limits: ServerLimits) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    pub fn bind(address: SocketAddr, limits: ServerLimits) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address, limits })
     }

@@ -9,7 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_macros,
-    reason = "a test that cannot go on is a failed test, and says which seed it was"
+    reason = "in a test a panic is the report, and what it prints is shown when it fails"
 )]
 
 #[cfg(feature = "failpoints")]

@@ -141,7 +141,7 @@ impl Site {
         for item in self.bundler.items() {
             self.book.seen_item(&item);
         }
-        assert_eq!(self.bundler.refused(), [String::new(); 0]);
+        assert_eq!(self.bundler.refused(), Vec::<String>::new());
         self.check(&rota).await;
         assert!(rota.stop_gently().success());
         self.bundler.items().len() - there.len()

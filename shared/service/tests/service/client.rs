@@ -25,7 +25,7 @@ pub(crate) async fn start(app: Router) -> Running {
 }
 
 pub(crate) async fn start_with(app: Router, limits: ServerLimits) -> Running {
-    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).unwrap();
     let (address, stop) = (server.local_addr(), Stop::new());
     let task = tokio::spawn(server.run(app, stop.wait()));
     Running { address, stop, task }

@@ -21,7 +21,7 @@ async fn child() {
     }
     logs::init(LogFormat::Json, "info").unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::bind(address, ServerLimits::default()).await.unwrap();
+    let server = Server::bind(address, ServerLimits::default()).unwrap();
     tracing::info!(port = server.local_addr().port(), "listening");
     let app = Router::new().route("/", get(async || "hello"));
     server.run(app, std::future::pending()).await.unwrap();

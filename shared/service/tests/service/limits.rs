@@ -20,6 +20,19 @@ fn hello() -> Router {
 }
 
 #[tokio::test]
+async fn hundreds_who_come_at_once_find_room_in_the_queue() {
+    let address = "127.0.0.1:0".parse().unwrap();
+    // Bound and not running: nobody is accepted.
+    let server = rota_service::Server::bind(address, ServerLimits::default()).unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..400 {
+        let connect = tokio::net::TcpStream::connect(server.local_addr());
+        let connected = timeout(Duration::from_millis(500), connect).await;
+        waiting.push(connected.unwrap_or_else(|_| panic!("no room for {number}")).unwrap());
+    }
+}
+
+#[tokio::test]
 async fn one_connection_serves_many_requests() {
     let server = start(hello()).await;
     let mut client = Client::connect(server.address).await;
