@@ -1,5 +1,5 @@
 //! The read function: every GET route of the contract (§3), over whatever store implements
-//! [`ScheduleReader`].
+//! [`ScheduleReader`](rota_schedule::ScheduleReader).
 //!
 //! It shows what the reader gives it and nothing else, so DUR-1 and RD-1 are the reader's to keep. It
 //! must not know RocksDB, Postgres, or any key: the same router runs in `rota local` and in a Lambda.
