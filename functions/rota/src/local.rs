@@ -200,6 +200,8 @@ impl Announcement {
     }
 
     fn print(&self, ledger: &Ledger) -> anyhow::Result<()> {
+        // Before anything is promised: a damaged ledger may show it only now.
+        let is_new = ledger.processes()?.next().transpose()?.is_none();
         let waiting = ledger.outbox_stats().depth;
         let uploads = self.uploads.clone().unwrap_or_else(|| {
             tracing::warn!(waiting, "UPLOAD_NODE_URL is not set: the outbox keeps everything");
@@ -209,7 +211,7 @@ impl Announcement {
         output::line(&format!("  wallet   {}", self.wallet));
         output::line(&format!("  data     {}", self.data_dir));
         output::line(&format!("  uploads  {uploads}"));
-        if ledger.processes()?.next().transpose()?.is_none() {
+        if is_new {
             output::line("Next, in another terminal, spawn a process:");
             output::line(&format!("  {} item spawn --url {}", output::me(), self.url));
         }

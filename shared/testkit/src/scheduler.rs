@@ -10,7 +10,7 @@ use std::path::{self, Path};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a start may take: it may have to make an RSA key first, in an unoptimised build.
@@ -30,6 +30,8 @@ pub struct RotaProcess {
     child: Child,
     printed: Arc<Mutex<String>>,
     logged: Arc<Mutex<String>>,
+    /// Ends when all that was logged is in `logged`.
+    log: Option<JoinHandle<()>>,
 }
 
 impl RotaProcess {
@@ -64,8 +66,8 @@ impl RotaProcess {
         drain(child.stdout.take().unwrap(), Arc::clone(&printed), move |line| {
             let _ = sender.send(line.to_owned()); // once it is ready nobody listens any more
         });
-        drain(child.stderr.take().unwrap(), Arc::clone(&logged), |_| {});
-        let mut process = Self { url: String::new(), child, printed, logged };
+        let log = drain(child.stderr.take().unwrap(), Arc::clone(&logged), |_| {});
+        let mut process = Self { url: String::new(), child, printed, logged, log: Some(log) };
         process.url = process.wait_until_ready(&lines)?;
         Ok(process)
     }
@@ -156,6 +158,9 @@ impl RotaProcess {
                 Err(RecvTimeoutError::Timeout) => return Err(self.why_not("is not ready")),
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.wait(STOP_MAX);
+                    if let Some(log) = self.log.take_if(|_| status.is_some()) {
+                        log.join().unwrap();
+                    }
                     return Err(self.why_not(&format!("ended with {status:?}")));
                 }
             }
@@ -195,7 +200,7 @@ fn drain(
     from: impl Read + Send + 'static,
     into: Arc<Mutex<String>>,
     each: impl Fn(&str) + Send + 'static,
-) {
+) -> JoinHandle<()> {
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             each(&line);
@@ -203,5 +208,5 @@ fn drain(
             text.push_str(&line);
             text.push('\n');
         }
-    });
+    })
 }
