@@ -248,12 +248,12 @@ impl Committer {
     /// Tells everyone what is durable now.
     fn publish(&self, outbox: OutboxState, appends: Vec<(Box<Append>, Done)>) {
         *self.shared.outbox.lock() = outbox;
-        let added = !appends.is_empty();
+        // First of all, so that whoever is told of the commit finds the outbox changed.
+        if !appends.is_empty() {
+            self.shared.outbox_changed.notify_one();
+        }
         for (append, done) in appends {
             done(Ok(Committed::by_store(append.entry)));
-        }
-        if added {
-            self.shared.outbox_changed.notify_one();
         }
     }
 

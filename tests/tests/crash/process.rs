@@ -17,29 +17,27 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const CLIENTS: usize = 16;
+pub(crate) const CLIENTS: usize = 16;
 const PROCESSES: usize = 4;
-/// No acknowledgement for so long means that a failpoint holds the write path.
-const STUCK: Duration = Duration::from_millis(250);
 /// How long the uploader may take to work off what a test left it.
 const UPLOADS_MAX: Duration = Duration::from_secs(30);
 
 /// A data directory, and everything that outlives the schedulers that die in it.
-struct Site {
+pub(crate) struct Site {
     dir: TempDir,
-    rng: StdRng,
+    pub(crate) rng: StdRng,
     seed: u64,
-    book: Arc<Book>,
+    pub(crate) book: Arc<Book>,
     bundler: StubBundler,
     processes: Vec<ProcessId>,
     /// Posted and not acknowledged.
     unanswered: Vec<Item>,
     /// Acknowledged, and posted again now and then.
-    known: Vec<Item>,
+    pub(crate) known: Vec<Item>,
 }
 
 impl Site {
-    async fn new(seed: u64) -> Self {
+    pub(crate) async fn new(seed: u64) -> Self {
         println!("seed {seed}");
         let dir = TempDir::new().unwrap();
         scheduler_wallet().save_new(&dir.path().join("wallet.json")).unwrap();
@@ -59,7 +57,7 @@ impl Site {
         site
     }
 
-    fn start(&self, envs: &[(&str, &str)]) -> RotaProcess {
+    pub(crate) fn start(&self, envs: &[(&str, &str)]) -> RotaProcess {
         let uploads = ("UPLOAD_NODE_URL", self.bundler.url());
         RotaProcess::start(&binary(), self.dir.path(), &[&[uploads], envs].concat())
     }
@@ -69,7 +67,7 @@ impl Site {
     }
 
     /// What the clients post next: new messages, what was never answered, and some of what was.
-    fn items(&mut self, fresh: usize) -> Vec<Item> {
+    pub(crate) fn items(&mut self, fresh: usize) -> Vec<Item> {
         let mut items = std::mem::take(&mut self.unanswered);
         for _ in 0..fresh {
             let process = self.processes[self.rng.random_range(0..self.processes.len())];
@@ -91,7 +89,7 @@ impl Site {
     }
 
     /// Takes in what became of the items of a load once the scheduler is dead, and what the bundler saw.
-    async fn gather(&mut self, items: Vec<Item>, load: Load) {
+    pub(crate) async fn gather(&mut self, items: Vec<Item>, load: Load) {
         let unanswered = load.finish().await;
         for (item, why) in &unanswered {
             let lost = !why.starts_with(|c: char| c.is_ascii_digit()) || why.starts_with("503");
@@ -105,7 +103,7 @@ impl Site {
     }
 
     /// Follows every schedule and compares it with the book.
-    async fn check(&self, rota: &RotaProcess) -> Vec<Schedule> {
+    pub(crate) async fn check(&self, rota: &RotaProcess) -> Vec<Schedule> {
         let client = http();
         let mut schedules = Vec::new();
         for process in &self.processes {
@@ -120,7 +118,7 @@ impl Site {
 
     /// The last start: everything is posted until it is acknowledged, and uploaded in the end (DUR-2).
     /// Gives how many deliveries were of something that the bundler had already.
-    async fn settle(mut self) -> usize {
+    pub(crate) async fn settle(mut self) -> usize {
         let rota = self.start(&[]);
         self.check(&rota).await;
         let items = self.items(0);
@@ -153,7 +151,7 @@ fn binary() -> PathBuf {
 }
 
 /// Reads schedules while they grow, as Compute Units do: what it has seen must stay.
-fn reader(site: &Site, url: &str) -> tokio::task::JoinHandle<()> {
+pub(crate) fn reader(site: &Site, url: &str) -> tokio::task::JoinHandle<()> {
     let (book, processes, url) = (site.book.clone(), site.processes.clone(), url.to_owned());
     tokio::spawn(async move {
         let client = http();
@@ -163,84 +161,6 @@ fn reader(site: &Site, url: &str) -> tokio::task::JoinHandle<()> {
             sleep(Duration::from_millis(40)).await;
         }
     })
-}
-
-async fn until_stuck(book: &Book, load: &Load) {
-    let (mut acks, mut since) = (book.acks(), Instant::now());
-    while since.elapsed() < STUCK && !load.is_done() {
-        sleep(Duration::from_millis(10)).await;
-        if book.acks() != acks {
-            (acks, since) = (book.acks(), Instant::now());
-        }
-    }
-}
-
-/// Stops at the failpoint `name` when it is reached for the `count`th time, and dies there.
-#[cfg(feature = "failpoints")]
-async fn dies_at(name: &str, count: std::ops::Range<u32>, seed: u64) -> usize {
-    let mut site = Site::new(seed).await;
-    for _ in 0..rounds(2) {
-        let count = site.rng.random_range(count.clone());
-        let failpoint = format!("{name}={count}*off->sleep(3600000)");
-        let rota = site.start(&[("FAILPOINTS", &failpoint)]);
-        let reader = reader(&site, &rota.url);
-        let items = site.items(240);
-        let load = Load::start(&rota.url, CLIENTS, items.clone(), &site.book);
-        until_stuck(&site.book, &load).await;
-        if name.starts_with("uploader") {
-            sleep(STUCK).await;
-        } else {
-            assert!(!load.is_done(), "{failpoint} was never reached");
-        }
-        rota.kill_9();
-        reader.abort();
-        site.gather(items, load).await;
-        let rota = site.start(&[]);
-        site.check(&rota).await;
-        let again = site.items(0);
-        post_all(&rota.url, again.clone(), &site.book).await;
-        site.known.extend(again);
-        site.check(&rota).await;
-        rota.kill_9();
-    }
-    site.settle().await
-}
-
-#[cfg(feature = "failpoints")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dies_before_it_signs() {
-    dies_at("writer::before_sign", 5..150, 1).await;
-}
-
-#[cfg(feature = "failpoints")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dies_with_a_signature_that_nobody_has_seen() {
-    dies_at("writer::signed", 5..150, 2).await;
-}
-
-#[cfg(feature = "failpoints")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dies_before_the_write() {
-    dies_at("ledger::before_write", 2..18, 3).await;
-}
-
-#[cfg(feature = "failpoints")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dies_after_the_write_before_anyone_is_told() {
-    dies_at("ledger::after_write", 2..18, 4).await;
-}
-
-#[cfg(feature = "failpoints")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dies_before_the_reply() {
-    dies_at("writer::before_reply", 5..150, 5).await;
-}
-
-#[cfg(feature = "failpoints")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn dies_with_uploads_that_are_not_recorded() {
-    let again = dies_at("uploader::delivered", 5..100, 6).await;
-    assert!(again > 0, "what was not recorded was not delivered again");
 }
 
 /// `kill -9`, and the power with it, at any time of the first start: the next one begins as if there had
