@@ -140,7 +140,9 @@ impl Client {
             if page["page_info"]["has_next_page"] == Value::Bool(false) {
                 return nodes;
             }
-            edges.last().unwrap()["cursor"].as_str().unwrap().clone_into(&mut cursor);
+            let last = edges.last().unwrap()["cursor"].as_str().unwrap();
+            assert_ne!(last, cursor, "the pages of {process} do not go on");
+            last.clone_into(&mut cursor);
         }
     }
 

@@ -108,6 +108,7 @@ async fn cursors_lead_through_the_whole_schedule_by_nonce_and_by_time() {
             let page = page(&site.client, process, &format!("{query}&limit=7")).await;
             let (cursors, found, has_next) = edges(&page);
             seen.extend(found.into_iter().cloned());
+            assert!(seen.len() <= nodes.len(), "{query} does not go on");
             query = format!("{name}={}", cursors.last().unwrap());
             if !has_next {
                 break;
@@ -224,6 +225,7 @@ async fn large_items_end_a_page_early_but_never_leave_it_empty() {
         let (cursors, nodes, has_next) = edges(&page);
         assert!(!nodes.is_empty());
         sizes.push(nodes.len());
+        assert!(sizes.len() <= 7, "after {cursor} it does not go on");
         (*cursors.last().unwrap()).clone_into(&mut cursor);
         if !has_next {
             break;
