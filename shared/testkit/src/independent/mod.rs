@@ -111,10 +111,9 @@ impl Checker {
         expect("Type", value(7), "Assignment")?;
         expect("Variant", value(8), "ao.TN.1")?;
         let rest = &assignment.tags[TAGS.len()..];
-        let excludes =
-            rest.strip_prefix(&[]).unwrap_or(rest).iter().skip(usize::from(self.next_nonce > 0));
-        for (name, _) in excludes {
-            expect("tag name", name, "Exclude")?;
+        for (index, (name, _)) in rest.iter().enumerate() {
+            let wanted = if index == 0 && self.next_nonce > 0 { "Message" } else { "Exclude" };
+            expect("tag name", name, wanted)?;
         }
         self.follow(assignment, value(3), value(4), value(5))
     }
