@@ -83,8 +83,8 @@ async fn timestamp<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    process_parameter(query.as_deref())?;
-    let scheduler = state.reader.scheduler().await?;
+    let process = process_parameter(query.as_deref())?;
+    let scheduler = state.reader.scheduler(process).await?;
     Ok(json(rota_wire::timestamp_answer(state.clock.now(), &scheduler)))
 }
 
@@ -92,8 +92,8 @@ async fn address<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    process_parameter(query.as_deref())?;
-    let scheduler = state.reader.scheduler().await?;
+    let process = process_parameter(query.as_deref())?;
+    let scheduler = state.reader.scheduler(process).await?;
     Ok(json(rota_wire::address_answer(state.clock.now(), &scheduler)))
 }
 

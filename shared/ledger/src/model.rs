@@ -6,7 +6,7 @@ use crate::{
     support::{self, Chain},
 };
 use proptest::prelude::*;
-use rota_schedule::{Bounds, Cursor, Entry, Page, PageQuery};
+use rota_schedule::{Bounds, Cursor, Entry, Page, PageQuery, Timestamp};
 use tempfile::TempDir;
 
 /// A page as the contract says it: filter, then take.
@@ -29,7 +29,11 @@ fn expected(entries: &[Entry], query: &PageQuery, bytes_max: usize) -> Page {
         }
         taken.push((*entry).clone());
     }
-    Page { has_next: taken.len() < within.len(), entries: taken }
+    let has_next = taken.len() < within.len();
+    let (head, closed) =
+        entries.last().map_or((0, Timestamp(0)), |last| (last.nonce, last.timestamp));
+    let closed = has_next || query.bounds.are_closed(head, closed);
+    Page { entries: taken, has_next, head, closed }
 }
 
 /// Time steps (0: equal timestamps, as imported schedules have) and message sizes.

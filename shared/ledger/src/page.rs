@@ -23,8 +23,9 @@ pub(crate) fn read(
     query: &PageQuery,
     bytes_max: usize,
 ) -> Result<Page, LedgerError> {
+    let closed = query.bounds.are_closed(head.nonce, head.timestamp);
     let Some(nonces) = resolve(store, &process, head, &query.bounds)? else {
-        return Ok(Page { entries: Vec::new(), has_next: false });
+        return Ok(Page { entries: Vec::new(), has_next: false, head: head.nonce, closed });
     };
     let (first, last) = nonces.into_inner();
     let mut scan = Scan::new(store, process, first, last)?;
@@ -36,7 +37,8 @@ pub(crate) fn read(
         }
     }
     let has_next = !scan.is_done();
-    Ok(Page { entries: draft.finish(), has_next })
+    let closed = has_next || closed;
+    Ok(Page { entries: draft.finish(), has_next, head: head.nonce, closed })
 }
 
 /// The nonces within the bounds; `None` if there are none. All given bounds hold at once.

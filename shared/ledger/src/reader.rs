@@ -35,6 +35,10 @@ impl ScheduleReader for Ledger {
         Ok(Some(self.store().entry_at((process, head.nonce))?))
     }
 
+    async fn head(&self, process: ProcessId) -> Result<Option<u64>, ReadError> {
+        Ok(Self::head(self, &process)?.map(|head| head.nonce))
+    }
+
     async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
         // An imported process has no assignment of its own: its first entry is a message.
         let first = self.store().entry(&process, 0)?;
@@ -52,7 +56,7 @@ impl ScheduleReader for Ledger {
         Ok(Some(store.assignment(place)?))
     }
 
-    async fn scheduler(&self) -> Result<SchedulerInfo, ReadError> {
+    async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
         let address = self.scheduler_address().ok_or(LedgerError::NoScheduler)?;
         Ok(SchedulerInfo { address, block_height: self.block_height().unwrap_or(0) })
     }

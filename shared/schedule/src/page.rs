@@ -1,5 +1,7 @@
 //! Which part of a schedule is asked for. `from*` is exclusive, `to*` inclusive (contract §3).
 
+use crate::Timestamp;
+
 /// How many entries a page has when the client does not say.
 pub const PAGE_LIMIT_DEFAULT: u32 = 100;
 /// The most entries of a page; a larger wish is clamped. Compute Units ask for 1,000.
@@ -18,6 +20,15 @@ pub struct Bounds {
     pub after_time: Option<u64>,
     /// Only entries up to this time, in milliseconds.
     pub to_time: Option<u64>,
+}
+
+impl Bounds {
+    /// Whether no entry that is still to come can lie within these bounds: the newest one is `head`, and
+    /// every later one is placed after `closed`. That is at least the newest entry's timestamp (ORD-3).
+    #[must_use]
+    pub fn are_closed(&self, head: u64, closed: Timestamp) -> bool {
+        self.to_nonce.is_some_and(|to| to <= head) || self.to_time.is_some_and(|to| to <= closed.0)
+    }
 }
 
 /// What a client continues a page by.
@@ -44,5 +55,28 @@ pub struct PageQuery {
 impl Default for PageQuery {
     fn default() -> Self {
         Self { bounds: Bounds::default(), cursor: Cursor::default(), limit: PAGE_LIMIT_DEFAULT }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_closed_by_what_no_later_entry_can_get_below() {
+        let nonce = |to| Bounds { to_nonce: Some(to), ..Bounds::default() };
+        let time = |to| Bounds { to_time: Some(to), ..Bounds::default() };
+        for (bounds, closed) in [
+            (Bounds::default(), false),
+            (Bounds { after_nonce: Some(1), after_time: Some(1), ..Bounds::default() }, false),
+            (nonce(5), true),
+            (nonce(6), false),
+            (time(100), true),
+            (time(101), false),
+            (Bounds { to_time: Some(101), ..nonce(5) }, true),
+            (Bounds { to_time: Some(100), ..nonce(6) }, true),
+        ] {
+            assert_eq!(bounds.are_closed(5, Timestamp(100)), closed, "{bounds:?}");
+        }
     }
 }

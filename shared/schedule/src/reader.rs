@@ -12,6 +12,10 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// True only if a further entry exists within the bounds.
     pub has_next: bool,
+    /// The nonce of the newest entry of the whole schedule, as this page saw it.
+    pub head: u64,
+    /// True only if no entry that is still to come can change this page: it may be cached for ever.
+    pub closed: bool,
 }
 
 /// What an id stands for.
@@ -61,6 +65,13 @@ pub trait ScheduleReader: Send + Sync + 'static {
         process: ProcessId,
     ) -> impl Future<Output = Result<Option<Entry>, ReadError>> + Send;
 
+    /// The nonce of the newest entry of a process: cheaper than the entry, and never older than what
+    /// any earlier answer has shown.
+    fn head(
+        &self,
+        process: ProcessId,
+    ) -> impl Future<Output = Result<Option<u64>, ReadError>> + Send;
+
     /// The entry of a process's own assignment, with the item that spawned it.
     fn process(
         &self,
@@ -70,6 +81,10 @@ pub trait ScheduleReader: Send + Sync + 'static {
     /// The bytes of an item or an assignment, exactly as signed.
     fn raw(&self, id: [u8; 32]) -> impl Future<Output = Result<Option<Bytes>, ReadError>> + Send;
 
-    /// The wallet's address and the block height.
-    fn scheduler(&self) -> impl Future<Output = Result<SchedulerInfo, ReadError>> + Send;
+    /// The wallet's address and the block height of the writer that owns `process`; of any writer if no
+    /// process is named or it is not known.
+    fn scheduler(
+        &self,
+        process: Option<ProcessId>,
+    ) -> impl Future<Output = Result<SchedulerInfo, ReadError>> + Send;
 }

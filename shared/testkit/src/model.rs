@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rota_ans104::Address;
 use rota_schedule::{
     Cursor, Entry, Found, PAGE_BYTES_MAX, Page, PageQuery, ProcessId, ReadError, ScheduleReader,
-    SchedulerInfo,
+    SchedulerInfo, Timestamp,
 };
 
 /// Schedules in memory, and what the scheduler says of itself.
@@ -44,7 +44,11 @@ impl Model {
             }
             page.push((*entry).clone());
         }
-        Page { has_next: page.len() < within.len(), entries: page }
+        let has_next = page.len() < within.len();
+        let (head, closed) =
+            entries.last().map_or((0, Timestamp(0)), |last| (last.nonce, last.timestamp));
+        let closed = has_next || bounds.are_closed(head, closed);
+        Page { entries: page, has_next, head, closed }
     }
 
     fn of(&self, process: ProcessId) -> Option<&Schedule> {
@@ -84,6 +88,10 @@ impl ScheduleReader for Model {
         Ok(self.of(process).and_then(|schedule| schedule.entries.last().cloned()))
     }
 
+    async fn head(&self, process: ProcessId) -> Result<Option<u64>, ReadError> {
+        Ok(self.latest(process).await?.map(|entry| entry.nonce))
+    }
+
     async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
         let first = self.of(process).and_then(|schedule| schedule.entries.first());
         Ok(first.filter(|entry| entry.message_id == process.into()).cloned())
@@ -98,7 +106,7 @@ impl ScheduleReader for Model {
         Ok(message.or_else(|| assignment().map(|entry| entry.assignment.clone())))
     }
 
-    async fn scheduler(&self) -> Result<SchedulerInfo, ReadError> {
+    async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
         Ok(self.info)
     }
 }

@@ -6,7 +6,7 @@ use crate::{ItemBuilder, message, spawn, user};
 use rota_ans104::Item;
 use rota_schedule::{
     Assignment, AssignmentId, Bounds, Cursor, Entry, Exclude, Found, HashChain, Head, MessageId,
-    PageQuery, ProcessId, ScheduleReader, Slot, Subject, Timestamp,
+    Page, PageQuery, ProcessId, ScheduleReader, Slot, Subject, Timestamp,
 };
 
 /// The schedule of one process, with its head after each entry.
@@ -109,8 +109,11 @@ pub async fn reader_suite(reader: &impl ScheduleReader, schedules: &[Schedule]) 
     processes_have_a_first_and_a_latest_entry(reader, schedules).await;
     raw_bytes_are_as_signed(reader, schedules).await;
     what_is_not_there_is_not_found(reader).await;
-    let info = reader.scheduler().await.unwrap();
-    assert_eq!((info.address, info.block_height), (user().address(), 42));
+    pages_know_whether_they_can_change(reader, &schedules[0]).await;
+    for process in [None, Some(schedules[0].process), Some(ProcessId::new([9; 32]))] {
+        let info = reader.scheduler(process).await.unwrap();
+        assert_eq!((info.address, info.block_height), (user().address(), 42));
+    }
 }
 
 /// Reads a page as nonces, and whether there is a next one.
@@ -174,6 +177,31 @@ async fn pages_are_cut_by_their_bounds(reader: &impl ScheduleReader, usual: &Sch
             assert_eq!(found, (nonces.clone().collect(), has_next), "{query:?}");
         }
     }
+}
+
+async fn pages_know_whether_they_can_change(reader: &impl ScheduleReader, usual: &Schedule) {
+    let newest = usual.entries.last().unwrap();
+    let to = |nonce| Bounds { to_nonce: Some(nonce), ..ALL };
+    let until = |time| Bounds { to_time: Some(time), ..ALL };
+    for (bounds, limit, closed) in [
+        (ALL, 11, true),
+        (ALL, 12, false),
+        (ALL, 100, false),
+        (to(11), 100, true),
+        (to(12), 100, false),
+        (until(newest.timestamp.0), 100, true),
+        (Bounds { after_nonce: Some(11), ..ALL }, 100, false),
+        (Bounds { after_nonce: Some(11), ..to(3) }, 100, true),
+    ] {
+        let query = query(bounds, Cursor::Nonce, limit);
+        let found = reader.find(*usual.process.as_bytes(), None, query).await.unwrap();
+        let Some(Found::Page(page)) = found else { panic!("no page but {found:?}") };
+        assert_eq!((page.head, page.closed), (newest.nonce, closed), "{query:?}");
+    }
+    // No promise reaches this far, so whoever says that it is closed cannot know.
+    let query = query(until(u64::MAX), Cursor::Nonce, 100);
+    let found = reader.find(*usual.process.as_bytes(), None, query).await.unwrap();
+    assert!(matches!(found, Some(Found::Page(Page { closed: false, .. }))), "{found:?}");
 }
 
 async fn pages_by_time_do_not_end_between_equals(
@@ -247,6 +275,8 @@ async fn processes_have_a_first_and_a_latest_entry(
     for schedule in schedules {
         let latest = reader.latest(schedule.process).await.unwrap();
         assert_eq!(latest.as_ref(), schedule.entries.last());
+        let head = reader.head(schedule.process).await.unwrap();
+        assert_eq!(head, schedule.entries.last().map(|entry| entry.nonce));
         let own = reader.process(schedule.process).await.unwrap();
         let first = &schedule.entries[0];
         // An imported process has no assignment of its own: its first entry is a message.
@@ -271,6 +301,7 @@ async fn what_is_not_there_is_not_found(reader: &impl ScheduleReader) {
     let id = *nobody.as_bytes();
     assert!(reader.find(id, None, PageQuery::default()).await.unwrap().is_none());
     assert!(reader.latest(nobody.into()).await.unwrap().is_none());
+    assert!(reader.head(nobody.into()).await.unwrap().is_none());
     assert!(reader.process(nobody.into()).await.unwrap().is_none());
     assert!(reader.raw(id).await.unwrap().is_none());
 }

@@ -42,10 +42,8 @@ fn entry(line: &str) -> Entry {
 
 fn page(process: &str) -> Page {
     let text = std::fs::read_to_string(vectors().join(format!("{process}.bundles.txt"))).unwrap();
-    Page {
-        entries: text.lines().filter(|line| !line.is_empty()).map(entry).collect(),
-        has_next: false,
-    }
+    let entries = text.lines().filter(|line| !line.is_empty()).map(entry).collect();
+    Page { entries, has_next: false, head: 0, closed: false }
 }
 
 fn derived(process: &str, by: &str) -> Value {

@@ -187,7 +187,7 @@ async fn a_page_ends_at_its_bytes_but_never_before_its_first_entry() {
 async fn what_the_scheduler_says_of_itself_survives() {
     let dir = TempDir::new().unwrap();
     let ledger = open(dir.path());
-    assert!(matches!(ledger.scheduler().await, Err(ReadError::Unavailable(_))));
+    assert!(matches!(ledger.scheduler(None).await, Err(ReadError::Unavailable(_))));
     let (old, new) = (Address::new(id(4, 0, 0)), Address::new(id(5, 0, 0)));
     assert_eq!(ledger.set_scheduler(old).unwrap(), None);
     assert_eq!(ledger.block_height(), None);
@@ -196,7 +196,7 @@ async fn what_the_scheduler_says_of_itself_survives() {
 
     let ledger = open(dir.path());
     assert_eq!(
-        ledger.scheduler().await.unwrap(),
+        ledger.scheduler(None).await.unwrap(),
         SchedulerInfo { address: old, block_height: 1_600_000 }
     );
     assert_eq!(ledger.set_scheduler(new).unwrap(), Some(old));
