@@ -1,0 +1,166 @@
+//! Where a database is, and how a session with it is set up: one constructor for each intent.
+//!
+//! Nothing here connects: a pool opens its first connection when the first query needs it, so a cold
+//! start pays for none that it does not use. Session settings travel in the start-up message
+//! (`options`), which costs no round trip. Poolers such as `PgBouncer` or RDS Proxy do not take them
+//! (and a fence needs a session that it can rely on): connect to the servers themselves.
+
+use crate::ModelError;
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long the projector waits for a connection; a busy or restarting primary gets this long.
+pub const PRIMARY_ACQUIRE_MAX: Duration = Duration::from_secs(5);
+/// How long a read waits for a connection. Short: there is another replica, or the primary, to ask.
+pub const READ_ACQUIRE_MAX: Duration = Duration::from_secs(2);
+/// After how long an unused connection is closed.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+/// After how long a connection is replaced: a session's caches grow, and load moves to new servers.
+const LIFETIME_MAX: Duration = Duration::from_secs(3_600);
+/// How many prepared statements a connection keeps: more than this crate has.
+const STATEMENTS_MAX: usize = 64;
+
+/// What the projector's sessions are set to. A commit is durable when it is acknowledged, whatever the
+/// server's default is. No statement waits longer than the client does , so that
+/// an outcome that is not known is settled on the server soon.
+const WRITING: [(&str, &str); 7] = [
+    ("synchronous_commit", "on"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_isolation", "read committed"),
+    ("statement_timeout", "8s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("jit", "off"),
+];
+
+/// What reading sessions are set to. Every read is by an index, so plans are made once and do not depend
+/// on statistics, which a growing table never has fresh.
+const READING: [(&str, &str); 6] = [
+    ("default_transaction_read_only", "on"),
+    ("statement_timeout", "5s"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("jit", "off"),
+];
+
+/// What a migrating session is set to: a change that cannot have its lock soon gives up, because what
+/// queues behind it is everybody; once it has it, it may take as long as it needs.
+const MIGRATING: [(&str, &str); 3] =
+    [("default_transaction_read_only", "off"), ("statement_timeout", "0"), ("lock_timeout", "2s")];
+
+/// Where a Postgres database is and how to log in. Shown without the password.
+#[derive(Clone)]
+pub struct DatabaseUrl(PgConnectOptions);
+
+impl DatabaseUrl {
+    /// Connections for the projector: read and write, on the primary.
+    #[must_use]
+    pub fn primary(&self, connections: u32) -> PgPool {
+        lazy(connections, PRIMARY_ACQUIRE_MAX, self.session("rota-writer", &WRITING))
+    }
+
+    /// Connections for reads on a replica.
+    #[must_use]
+    pub fn replica(&self, connections: u32) -> PgPool {
+        lazy(connections, READ_ACQUIRE_MAX, self.session("rota-read", &READING))
+    }
+
+    /// Connections for those reads on the primary that only the newest state can answer.
+    #[must_use]
+    pub fn primary_read(&self, connections: u32) -> PgPool {
+        lazy(connections, READ_ACQUIRE_MAX, self.session("rota-primary-read", &READING))
+    }
+
+    /// How the one connection of a migration is opened.
+    pub(crate) fn migration(&self) -> PgConnectOptions {
+        self.session("rota-migrate", &MIGRATING)
+    }
+
+    fn session(&self, name: &str, settings: &[(&str, &str)]) -> PgConnectOptions {
+        self.0
+            .clone()
+            .application_name(name)
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .options(settings.iter().copied())
+            .disable_statement_logging()
+    }
+}
+
+/// A pool that connects when it must. A connection is not tested before each use (that is a round trip
+/// a query): who uses it treats an error as no answer.
+fn lazy(connections: u32, acquire_max: Duration, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .min_connections(0)
+        .max_connections(connections)
+        .acquire_timeout(acquire_max)
+        .idle_timeout(IDLE_MAX)
+        .max_lifetime(LIFETIME_MAX)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = ModelError;
+
+    /// Parses `postgres://user:password@host:port/database?sslmode=require`.
+    ///
+    /// # Errors
+    /// [`ModelError::Url`]; its text never holds the password.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        if !matches!(scheme, "postgres" | "postgresql") {
+            return Err(ModelError::Url(sqlx::Error::Configuration("not postgres://".into())));
+        }
+        PgConnectOptions::from_str(text).map(Self).map_err(ModelError::Url)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = self.0.get_database().unwrap_or_else(|| self.0.get_username());
+        write!(f, "postgres://{}:{}/{database}", self.0.get_host(), self.0.get_port())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        let url: DatabaseUrl =
+            "postgresql://ann:s3cret@db.example:6543/rota?sslmode=require".parse().unwrap();
+        assert_eq!(url.to_string(), "postgres://db.example:6543/rota");
+        assert_eq!(format!("{url:?}"), "postgres://db.example:6543/rota");
+    }
+
+    #[test]
+    fn what_is_no_postgres_url_is_refused_without_repeating_it() {
+        for text in ["", "db", "mysql://ann:s3cret@h/d", "postgres://ann:s3cret@h:port/d"] {
+            let error = text.parse::<DatabaseUrl>().unwrap_err();
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(matches!(error, ModelError::Url(_)), "{text}: {error}");
+            assert!(!source.contains("s3cret") && !error.to_string().contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn only_the_projector_may_write() {
+        let url: DatabaseUrl = "postgres://h/d".parse().unwrap();
+        let read_only = |options: &PgConnectOptions| {
+            options.get_options().unwrap().contains("-c default_transaction_read_only=on")
+        };
+        assert!(!read_only(&url.session("", &WRITING)));
+        assert!(read_only(&url.session("", &READING)));
+    }
+}

@@ -1,0 +1,75 @@
+//! Why the read model cannot do what it was asked: what happened, and what to do about it.
+
+use rota_schedule::{ProcessId, ReadError};
+use sqlx::migrate::MigrateError;
+
+/// Every way in which the read model fails. "Not there" is no failure: that is an `Ok(None)`.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The database gave no answer, or refused for a reason that can pass. Of a write the outcome is
+    /// unknown: asking for the same again is right, and safe.
+    #[error("the database did not answer")]
+    Unavailable(#[source] sqlx::Error),
+    /// Somebody else took the writer's name since: nothing was written, and nothing ever will be under
+    /// this term (LSE-1).
+    #[error("term {term} of this writer is over: another one runs under its name")]
+    Stale {
+        /// The term that is over.
+        term: u64,
+    },
+    /// Another entry lies at this place, or this assignment lies elsewhere (ORD-1). Nothing was written.
+    #[error("another entry is in the database at nonce {nonce} of process {process}")]
+    Conflict {
+        /// The process.
+        process: ProcessId,
+        /// The nonce of the row that does not fit.
+        nonce: u64,
+    },
+    /// The entry before this one is not there (ORD-1). Nothing was written.
+    #[error("nonce {nonce} of process {process} does not follow what is in the database")]
+    Gap {
+        /// The process.
+        process: ProcessId,
+        /// The nonce of the row that has nothing to follow.
+        nonce: u64,
+    },
+    /// The process is not bound to this writer (RTE-1). Nothing was written.
+    #[error("process {process} belongs to another writer")]
+    Foreign {
+        /// The process.
+        process: ProcessId,
+    },
+    /// A number does not fit the database (2^63), or a batch its limits. Nothing was written.
+    #[error("{0} is out of range for the database")]
+    OutOfRange(&'static str),
+    /// What lies in the database cannot be what was put there.
+    #[error("a row of the database is damaged: {0}")]
+    Damaged(&'static str),
+    /// The schema could not be brought up to date.
+    #[error("the database's schema cannot be migrated")]
+    Migrate(#[source] MigrateError),
+    /// Not the URL of a Postgres database.
+    #[error("not a database: expected postgres://user:password@host:port/database")]
+    Url(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for ModelError {
+    /// An answer that cannot be read is damage; anything else may be well when asked again.
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Damaged("a column has another type")
+            }
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+impl From<ModelError> for ReadError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Damaged(_) => Self::Damaged(Box::new(error)),
+            _ => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
