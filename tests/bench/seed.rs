@@ -146,7 +146,14 @@ impl Seeder {
             assignment: assignment.bytes().clone(),
             message: Some(item.bytes().clone()),
         };
-        let append = Append { process, entry, head, content: None, queued_at: slot.timestamp };
+        let append = Append {
+            process,
+            entry,
+            head,
+            content: None,
+            queued_at: slot.timestamp,
+            provisional: false,
+        };
         self.ledger.append(append, Box::new(|_| ()));
         match self.ledger.failure() {
             Some(failure) => Err(anyhow::anyhow!("{failure}")).context("seeding the ledger"),

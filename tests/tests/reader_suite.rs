@@ -21,6 +21,7 @@ fn ledger(dir: &TempDir, schedules: &[Schedule]) -> Ledger {
                 head: *head,
                 content: None,
                 queued_at: entry.timestamp,
+                provisional: false,
             };
             let sender = sender.clone();
             ledger.append(append, Box::new(move |outcome| sender.send(outcome.is_ok()).unwrap()));

@@ -6,12 +6,12 @@ use crate::{
     Append, LedgerError,
     key::{self, EntryRow, Family, IdKind, META_BLOCK_HEIGHT},
     outbox::{OutboxStaging, OutboxState},
-    record::{self, AssignmentRecord},
-    store::Store,
+    record::{self, AssignmentRecord, ProvisionalRecord},
+    store::{Place, Store},
 };
 use rocksdb::{ColumnFamily, WriteBatch};
 use rota_schedule::{Head, ProcessId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Bytes that an entry takes in a batch besides its items: keys, indexes, head, outbox rows.
 const ENTRY_OVERHEAD_BYTES: usize = 1 << 10;
@@ -23,6 +23,7 @@ struct Families<'a> {
     times: &'a ColumnFamily,
     heads: &'a ColumnFamily,
     contents: &'a ColumnFamily,
+    provisional: &'a ColumnFamily,
     outbox: &'a ColumnFamily,
     meta: &'a ColumnFamily,
 }
@@ -53,6 +54,7 @@ impl<'a> Staging<'a> {
             times: store.family(Family::Times)?,
             heads: store.family(Family::Heads)?,
             contents: store.family(Family::Contents)?,
+            provisional: store.family(Family::Provisional)?,
             outbox: store.family(Family::Outbox)?,
             meta: store.family(Family::Meta)?,
         };
@@ -71,6 +73,20 @@ impl<'a> Staging<'a> {
         self.outbox.deliver(self.store, seqs, self.families.outbox, &mut self.batch)
     }
 
+    /// Makes provisional entries final: from now on they wait in the outbox. Places that are not
+    /// provisional change nothing. To be called after [`Self::deliver`] and before any append.
+    pub(crate) fn confirm(&mut self, places: &HashSet<Place>) -> Result<(), LedgerError> {
+        let Families { provisional, outbox, .. } = self.families;
+        for place in places {
+            let key = key::provisional(&place.0, place.1);
+            let Some(bytes) = self.store.get(Family::Provisional, &key)? else { continue };
+            let ProvisionalRecord { has_message, queued_at, .. } = ProvisionalRecord::read(&bytes)?;
+            self.batch.delete_cf(provisional, key);
+            self.outbox.add(*place, has_message, queued_at, outbox, &mut self.batch);
+        }
+        Ok(())
+    }
+
     /// Stores the newest block height.
     pub(crate) fn block_height(&mut self, height: u64) {
         self.batch.put_cf(self.families.meta, META_BLOCK_HEIGHT, record::write_number(height));
@@ -81,7 +97,7 @@ impl<'a> Staging<'a> {
     /// # Errors
     /// The append does not follow the head; the batch is then as it was before.
     pub(crate) fn append(&mut self, append: &Append) -> Result<(), LedgerError> {
-        self.check(append)?;
+        let before = self.check(append)?;
         self.put_entry(append);
         self.put_indexes(append);
         self.batch.put_cf(
@@ -89,13 +105,7 @@ impl<'a> Staging<'a> {
             append.process.as_bytes(),
             record::write_head(&append.head),
         );
-        self.outbox.add(
-            append.process,
-            &append.entry,
-            append.queued_at,
-            self.families.outbox,
-            &mut self.batch,
-        );
+        self.put_queue(append, before);
         self.heads.insert(append.process, append.head);
         Ok(())
     }
@@ -106,7 +116,8 @@ impl<'a> Staging<'a> {
         (self.batch, outbox)
     }
 
-    fn check(&self, append: &Append) -> Result<(), LedgerError> {
+    /// Checks that the append follows the head, and gives that head.
+    fn check(&self, append: &Append) -> Result<Option<Head>, LedgerError> {
         let Append { process, entry, head, .. } = append;
         let before = match self.heads.get(process) {
             Some(head) => Some(*head),
@@ -132,7 +143,7 @@ impl<'a> Staging<'a> {
         if before.is_some_and(|before| entry.timestamp < before.timestamp) {
             return Err(refused("its timestamp is before the one of the entry before it"));
         }
-        Ok(())
+        Ok(before)
     }
 
     fn put_entry(&mut self, Append { process, entry, .. }: &Append) {
@@ -144,6 +155,21 @@ impl<'a> Staging<'a> {
             let key = key::entry(process, entry.nonce, EntryRow::Message);
             self.batch.put_cf(self.families.entries, key, message);
         }
+    }
+
+    /// What is final goes to the outbox, what is provisional waits for [`Self::confirm`].
+    fn put_queue(&mut self, append: &Append, before: Option<Head>) {
+        let Append { process, entry, queued_at, content, .. } = append;
+        let has_message = entry.message.is_some();
+        if !append.provisional {
+            let place = (*process, entry.nonce);
+            let family = self.families.outbox;
+            return self.outbox.add(place, has_message, *queued_at, family, &mut self.batch);
+        }
+        let record =
+            ProvisionalRecord { queued_at: *queued_at, has_message, before, content: *content };
+        let key = key::provisional(process, entry.nonce);
+        self.batch.put_cf(self.families.provisional, key, record.write());
     }
 
     fn put_indexes(&mut self, Append { process, entry, content, .. }: &Append) {

@@ -6,13 +6,14 @@
 
 use crate::{
     CommitObservation, LedgerError, Observe, batch::Staging, metrics::CommitCounters,
-    outbox::OutboxState, store::Store,
+    outbox::OutboxState, store::Place, store::Store,
 };
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use rocksdb::WriteOptions;
-use rota_schedule::{Committed, ContentHash, Entry, Head, ProcessId, Timestamp};
+use rota_schedule::{ContentHash, Entry, Head, ProcessId, Timestamp};
 use std::{
+    collections::HashSet,
     mem,
     sync::{Arc, OnceLock},
     time::Instant,
@@ -37,11 +38,14 @@ pub struct Append {
     pub content: Option<ContentHash>,
     /// When its item was taken in: the age of its outbox rows.
     pub queued_at: Timestamp,
+    /// A database has the last word on it: until [`crate::Ledger::confirm`] it waits outside of the outbox,
+    /// and [`crate::Ledger::discard`] may take it back.
+    pub provisional: bool,
 }
 
-/// Called once with the outcome, on the committer's thread: must be quick, and must not call
+/// Called once with the outcome, the entry once it is durable in this ledger, on the committer's thread: must be quick, and must not call
 /// [`crate::Ledger::append`], which may wait for that very thread.
-pub type Done = Box<dyn FnOnce(Result<Committed<Entry>, Arc<LedgerError>>) + Send>;
+pub type Done = Box<dyn FnOnce(Result<Entry, Arc<LedgerError>>) + Send>;
 
 /// What the committer is asked for.
 pub(crate) enum Command {
@@ -67,6 +71,8 @@ impl Command {
 pub(crate) struct Pending {
     /// Rows of the outbox that are to go.
     pub(crate) delivered: Vec<u64>,
+    /// Entries that are provisional no more.
+    pub(crate) confirmed: HashSet<Place>,
     /// The newest block height.
     pub(crate) block_height: Option<u64>,
 }
@@ -126,6 +132,7 @@ impl Group {
     fn is_empty(&self) -> bool {
         self.appends.is_empty()
             && self.pending.delivered.is_empty()
+            && self.pending.confirmed.is_empty()
             && self.pending.block_height.is_none()
     }
 }
@@ -154,6 +161,7 @@ pub(crate) struct Committer {
 impl Committer {
     /// Commits until it is told to end or nobody is left who could ask for more.
     pub(crate) fn run(&self) {
+        let _death = Death(&self.shared);
         while let Ok(first) = self.queue.recv() {
             let group = self.gather(first);
             let close = group.close;
@@ -201,6 +209,7 @@ impl Committer {
         let outbox = *self.shared.outbox.lock();
         let mut staging = Staging::new(&self.store, outbox, group.appends.len(), group.bytes)?;
         staging.deliver(&group.pending.delivered)?;
+        staging.confirm(&group.pending.confirmed)?;
         if let Some(height) = group.pending.block_height {
             staging.block_height(height);
         }
@@ -247,13 +256,13 @@ impl Committer {
 
     /// Tells everyone what is durable now.
     fn publish(&self, outbox: OutboxState, appends: Vec<(Box<Append>, Done)>) {
-        *self.shared.outbox.lock() = outbox;
+        let before = mem::replace(&mut *self.shared.outbox.lock(), outbox);
         // First of all, so that whoever is told of the commit finds the outbox changed.
-        if !appends.is_empty() {
+        if outbox.counters.next != before.counters.next {
             self.shared.outbox_changed.notify_one();
         }
         for (append, done) in appends {
-            done(Ok(Committed::by_store(append.entry)));
+            done(Ok(append.entry));
         }
     }
 
@@ -265,6 +274,18 @@ impl Committer {
         );
         let failure = self.shared.failure.get_or_init(|| Arc::new(error));
         fail_all(appends, failure);
+    }
+}
+
+/// Tells of a committer that panics: nothing is written any more.
+struct Death<'a>(&'a Shared);
+
+impl Drop for Death<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let died = std::io::Error::other("the committer panicked");
+            let _ = self.0.failure.set(Arc::new(LedgerError::Thread(died)));
+        }
     }
 }
 

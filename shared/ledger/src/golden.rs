@@ -5,14 +5,17 @@ use crate::LedgerError;
 use crate::{
     Part,
     key::{self, EntryRow, IdKind},
-    record::{self, AssignmentRecord, OutboxCounters, OutboxRecord},
+    record::{self, AssignmentRecord, OutboxCounters, OutboxRecord, ProvisionalRecord},
 };
 use bytes::Bytes;
 use rota_schedule::{
     AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
 };
 
-const GOLDEN: &str = include_str!("../tests/golden/format-1.txt");
+const GOLDEN: &str = concat!(
+    include_str!("../tests/golden/format-1.txt"),
+    include_str!("../tests/golden/format-2.txt")
+);
 const PROCESS: ProcessId = ProcessId::new([0xA1; 32]);
 const MESSAGE: MessageId = MessageId::new([0xB2; 32]);
 const ASSIGNMENT: AssignmentId = AssignmentId::new([0xC3; 32]);
@@ -31,6 +34,14 @@ const OUTBOX: OutboxRecord = OutboxRecord {
     part: Part::Assignment,
     queued_at: Timestamp(TIME),
 };
+const PROVISIONAL: ProvisionalRecord = ProvisionalRecord {
+    queued_at: Timestamp(TIME),
+    has_message: true,
+    before: Some(HEAD),
+    content: Some(ContentHash([0xE5; 48])),
+};
+const PROVISIONAL_FIRST: ProvisionalRecord =
+    ProvisionalRecord { has_message: false, before: None, content: None, ..PROVISIONAL };
 const COUNTERS: OutboxCounters = OutboxCounters { next: NONCE, low: TIME, depth: 3 };
 
 fn entry(message: Option<Bytes>) -> Entry {
@@ -79,6 +90,11 @@ fn written() -> Vec<(&'static str, Vec<u8>)> {
         ("record address", record::write_address(&[0xF6; 32])),
         ("record outbox", OUTBOX.write()),
         ("record outbox counters", COUNTERS.write()),
+        ("key provisional", key::provisional(&PROCESS, NONCE).to_vec()),
+        ("key meta id", key::META_ID.to_vec()),
+        ("record id", record::write_id([0x97; 16])),
+        ("record provisional", PROVISIONAL.write()),
+        ("record provisional first", PROVISIONAL_FIRST.write()),
     ]
 }
 
@@ -102,7 +118,10 @@ fn every_key_and_record_is_written_as_it_always_was() {
 #[test]
 fn family_names_are_what_they_always_were() {
     let names = key::Family::ALL.map(key::Family::name);
-    assert_eq!(names, ["entries", "ids", "times", "heads", "contents", "outbox", "meta"]);
+    assert_eq!(
+        names,
+        ["entries", "ids", "times", "heads", "contents", "provisional", "outbox", "meta"]
+    );
 }
 
 #[test]
@@ -121,6 +140,14 @@ fn every_record_is_read_as_it_always_was() {
     assert_eq!(record::read_address(&golden("record address")).unwrap(), [0xF6; 32]);
     assert_eq!(OutboxRecord::read(&golden("record outbox")).unwrap(), OUTBOX);
     assert_eq!(OutboxCounters::read(&golden("record outbox counters")).unwrap(), COUNTERS);
+    for (name, record) in
+        [("record provisional", PROVISIONAL), ("record provisional first", PROVISIONAL_FIRST)]
+    {
+        assert_eq!(ProvisionalRecord::read(&golden(name)).unwrap(), record);
+    }
+    assert_eq!(record::read_id(&golden("record id")).unwrap(), [0x97; 16]);
+    let place = key::read_provisional(&golden("key provisional")).unwrap();
+    assert_eq!(place, (PROCESS, NONCE));
     let place = key::read_place_by_time(&golden("key ids stored")).unwrap();
     assert_eq!(place, (TIME, (PROCESS, NONCE)));
     assert_eq!(key::trailing_nonce(&golden("key times")).unwrap(), NONCE);
@@ -129,7 +156,7 @@ fn every_record_is_read_as_it_always_was() {
 /// Reads a record and forgets what it says.
 type Read = fn(&[u8]) -> Result<(), LedgerError>;
 
-const READERS: [(&str, Read); 7] = [
+const READERS: [(&str, Read); 10] = [
     ("record assignment", |bytes| AssignmentRecord::read(bytes).map(drop)),
     ("record head", |bytes| record::read_head(bytes).map(drop)),
     ("record place", |bytes| record::read_place(bytes).map(drop)),
@@ -137,6 +164,9 @@ const READERS: [(&str, Read); 7] = [
     ("record address", |bytes| record::read_address(bytes).map(drop)),
     ("record outbox", |bytes| OutboxRecord::read(bytes).map(drop)),
     ("record outbox counters", |bytes| OutboxCounters::read(bytes).map(drop)),
+    ("record id", |bytes| record::read_id(bytes).map(drop)),
+    ("record provisional", |bytes| ProvisionalRecord::read(bytes).map(drop)),
+    ("record provisional first", |bytes| ProvisionalRecord::read(bytes).map(drop)),
 ];
 
 #[test]

@@ -1,8 +1,8 @@
 //! Where everything lies: the column families and their keys.
 //!
 //! All parts of a key have a fixed width and numbers are big-endian, so keys sort as their numbers do
-//! and a range is one scan. Nothing is ever overwritten or deleted but heads, counters and outbox rows.
-//! A key never changes its meaning; a new kind gets a new number.
+//! and a range is one scan. Nothing is ever overwritten or deleted but heads, counters, outbox rows,
+//! provisional rows and, before a writer starts, the provisional entries themselves. A key never changes its meaning; a new kind gets a new number.
 //!
 //! | family | key | value |
 //! |---|---|---|
@@ -15,6 +15,7 @@
 //! | `times` | process ‖ timestamp ‖ nonce | empty |
 //! | `heads` | process | head record |
 //! | `contents` | process ‖ content hash | nonce record |
+//! | `provisional` | process ‖ nonce | provisional record |
 //! | `outbox` | sequence number | outbox record |
 //! | `meta` | name | format, counters, address, height |
 //!
@@ -30,6 +31,8 @@ pub(crate) const ID_LEN: usize = 32;
 pub(crate) const ENTRY_LEN: usize = ID_LEN + 8 + 1;
 /// Length of a key in `times`.
 pub(crate) const TIME_LEN: usize = ID_LEN + 8 + 8;
+/// Length of a key in `provisional`.
+pub(crate) const PROVISIONAL_LEN: usize = ID_LEN + 8;
 /// Length of a key in `contents`.
 pub(crate) const CONTENT_LEN: usize = ID_LEN + 48;
 /// Length of a key of an item's place in a process.
@@ -43,6 +46,8 @@ pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_OUTBOX: &[u8] = b"outbox";
 /// Key of the scheduler's address in `meta`.
 pub(crate) const META_SCHEDULER: &[u8] = b"scheduler";
+/// Key of the ledger's own id in `meta`.
+pub(crate) const META_ID: &[u8] = b"id";
 /// Key of the newest known block height in `meta`.
 pub(crate) const META_BLOCK_HEIGHT: &[u8] = b"block-height";
 
@@ -59,6 +64,8 @@ pub(crate) enum Family {
     Heads,
     /// Finds pushed messages by their content.
     Contents,
+    /// Entries that the database has not committed yet.
+    Provisional,
     /// What is to be uploaded.
     Outbox,
     /// What the ledger knows of itself.
@@ -67,12 +74,13 @@ pub(crate) enum Family {
 
 impl Family {
     /// Every family.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Entries,
         Self::Ids,
         Self::Times,
         Self::Heads,
         Self::Contents,
+        Self::Provisional,
         Self::Outbox,
         Self::Meta,
     ];
@@ -85,6 +93,7 @@ impl Family {
             Self::Times => "times",
             Self::Heads => "heads",
             Self::Contents => "contents",
+            Self::Provisional => "provisional",
             Self::Outbox => "outbox",
             Self::Meta => "meta",
         }
@@ -173,6 +182,19 @@ pub(crate) fn time_end(process: &ProcessId) -> [u8; TIME_LEN] {
 /// Key of a message by content.
 pub(crate) fn content(process: &ProcessId, content: &ContentHash) -> [u8; CONTENT_LEN] {
     join(&[process.as_bytes(), &content.0])
+}
+
+/// Key of a provisional entry.
+pub(crate) fn provisional(process: &ProcessId, nonce: u64) -> [u8; PROVISIONAL_LEN] {
+    join(&[process.as_bytes(), &nonce.to_be_bytes()])
+}
+
+/// What a key of a provisional entry says: where it lies.
+pub(crate) fn read_provisional(key: &[u8]) -> Result<(ProcessId, u64), LedgerError> {
+    let wrong = || LedgerError::damaged("a key of a provisional entry has a wrong length");
+    let (process, rest) = key.split_first_chunk().ok_or_else(wrong)?;
+    let nonce: [u8; 8] = rest.try_into().map_err(|_| wrong())?;
+    Ok((ProcessId::new(*process), u64::from_be_bytes(nonce)))
 }
 
 /// The number at the end of a key: the nonce of a place or of a time.

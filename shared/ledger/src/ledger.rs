@@ -6,6 +6,7 @@ use crate::{
     key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER},
     open,
     outbox::{self, OutboxState},
+    provisional::{self, Provisional},
     record,
     scan::Scan,
     store::Store,
@@ -15,7 +16,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{FlushOptions, IteratorMode, WriteOptions};
 use rota_ans104::{Address, ItemId};
-use rota_schedule::{Committed, ContentHash, Entry, Head, MessageId, ProcessId};
+use rota_schedule::{ContentHash, Entry, Head, MessageId, ProcessId};
 use std::{
     io,
     path::Path,
@@ -34,6 +35,7 @@ pub struct Ledger {
 }
 
 struct Inner {
+    id: [u8; 16],
     store: Arc<Store>,
     shared: Arc<Shared>,
     queue: Sender<Command>,
@@ -70,6 +72,7 @@ impl Ledger {
             thread::Builder::new().name("ledger-commit".to_owned()).spawn(move || committer.run());
         Ok(Self {
             inner: Arc::new(Inner {
+                id: open::id(&store)?,
                 store,
                 shared,
                 queue: sender,
@@ -102,16 +105,12 @@ impl Ledger {
         self.inner.store.head(process)
     }
 
-    /// The entry at a place.
+    /// The entry at a place, provisional or final.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn entry(
-        &self,
-        process: &ProcessId,
-        nonce: u64,
-    ) -> Result<Option<Committed<Entry>>, LedgerError> {
-        Ok(self.inner.store.entry(process, nonce)?.map(Committed::by_store))
+    pub fn entry(&self, process: &ProcessId, nonce: u64) -> Result<Option<Entry>, LedgerError> {
+        self.inner.store.entry(process, nonce)
     }
 
     /// The earliest nonce at which an item was placed in a process (DUP-1).
@@ -205,6 +204,39 @@ impl Ledger {
     #[must_use]
     pub fn outbox_stats(&self) -> OutboxStats {
         self.inner.shared.outbox.lock().stats()
+    }
+
+    /// Makes provisional entries final: from now on they wait in the outbox. Not synced: a crash only means
+    /// that they are provisional again. Never waits. Other places change nothing.
+    pub fn confirm(&self, places: impl IntoIterator<Item = (ProcessId, u64)>) {
+        self.leave(|pending| pending.confirmed.extend(places));
+    }
+
+    /// Up to `limit` provisional entries after a place, in the order of processes and nonces.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn provisional_after(
+        &self,
+        after: Option<(ProcessId, u64)>,
+        limit: usize,
+    ) -> Result<Vec<Provisional>, LedgerError> {
+        provisional::after(&self.inner.store, after, limit)
+    }
+
+    /// Takes the provisional entries of a process back, from a nonce on, durably. To be called before
+    /// anything is appended: nobody was told of them. Gives how many there were.
+    ///
+    /// # Errors
+    /// The store cannot be read or written; an entry from there on is not provisional.
+    pub fn discard(&self, process: &ProcessId, from_nonce: u64) -> Result<u64, LedgerError> {
+        provisional::discard(&self.inner.store, process, from_nonce)
+    }
+
+    /// What tells this ledger from every other: made when it was, at random.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        self.inner.id
     }
 
     /// Waits until rows were added to the outbox since this last returned. Wakes one waiter.

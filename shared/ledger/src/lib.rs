@@ -2,7 +2,8 @@
 //!
 //! One committer thread puts what waits into one batch, syncs it once, and only then tells anyone
 //! (group commit). An entry, its indexes, the head of its process and its outbox rows are one batch,
-//! so they exist together or not at all.
+//! so they exist together or not at all. Where a database has the last word, an entry is *provisional*
+//! from its batch on until the database has committed it: it is in its schedule, but not in the outbox.
 //!
 //! Invariants kept here:
 //! - ORD-1: an append whose nonce does not follow the stored head is refused and stops the ledger.
@@ -29,6 +30,7 @@ mod open;
 mod options;
 mod outbox;
 mod page;
+mod provisional;
 mod reader;
 mod record;
 mod scan;
@@ -41,6 +43,7 @@ pub use ledger::Ledger;
 pub use metrics::{CommitObservation, LedgerMetrics, Observe};
 pub use options::{BLOCK_CACHE_BYTES, COMMIT_QUEUE_MAX, LedgerOptions};
 pub use outbox::{OutboxRow, OutboxStats};
+pub use provisional::Provisional;
 pub use record::Part;
 pub use scan::Entries;
 

@@ -4,7 +4,7 @@
 
 use crate::{
     LedgerError, LedgerOptions,
-    key::{Family, META_FORMAT},
+    key::{Family, META_FORMAT, META_ID},
     options, record,
     store::Store,
     wal,
@@ -12,8 +12,9 @@ use crate::{
 use rocksdb::{Cache, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, WriteOptions};
 use std::{fs, io, path::Path};
 
-/// The newest layout of the whole store that this version knows.
-const FORMAT: u8 = 1;
+/// The newest layout of the whole store that this version knows. Format 1 had no provisional entries; it
+/// becomes format 2 when it is opened.
+const FORMAT: u8 = 2;
 /// Points at the current state of a RocksDB; there is none without it.
 const CURRENT: &str = "CURRENT";
 /// What RocksDB leaves behind when it dies before there is a `CURRENT`, and what file systems put into
@@ -51,7 +52,9 @@ fn prepare(dir: &Path) -> Result<(), LedgerError> {
     let ours = |name: &String| {
         name == DEFAULT_COLUMN_FAMILY_NAME || Family::ALL.iter().any(|family| family.name() == name)
     };
-    if found.iter().all(ours) && found.len() == Family::ALL.len() + 1 {
+    let has = |family: &Family| found.iter().any(|name| name == family.name());
+    let missing = Family::ALL.iter().filter(|family| !has(family)).collect::<Vec<_>>();
+    if found.iter().all(ours) && matches!(missing[..], [] | [Family::Provisional]) {
         return Ok(());
     }
     look_into(dir, &found, found.iter().all(ours))
@@ -90,11 +93,16 @@ fn look_into(dir: &Path, found: &[String], only_ours: bool) -> Result<(), Ledger
 /// Checks the format of a store, and gives an empty one ours.
 fn check_format(store: &Store) -> Result<(), LedgerError> {
     if let Some(bytes) = store.get(Family::Meta, META_FORMAT)? {
-        return newer_than_known(record::read_number("format", &bytes)?);
-    }
-    let heads = store.family(Family::Heads)?;
-    if store.db.iterator_cf(heads, IteratorMode::Start).next().is_some() {
-        return Err(LedgerError::damaged("its format is not recorded"));
+        let found = record::read_number("format", &bytes)?;
+        newer_than_known(found)?;
+        if found == FORMAT.into() {
+            return Ok(());
+        }
+    } else {
+        let heads = store.family(Family::Heads)?;
+        if store.db.iterator_cf(heads, IteratorMode::Start).next().is_some() {
+            return Err(LedgerError::damaged("its format is not recorded"));
+        }
     }
     let mut sync = WriteOptions::default();
     sync.set_sync(true);
@@ -105,6 +113,18 @@ fn check_format(store: &Store) -> Result<(), LedgerError> {
         &sync,
     )?;
     Ok(())
+}
+
+/// The ledger's own id; one is made up for a ledger that has none.
+pub(crate) fn id(store: &Store) -> Result<[u8; 16], LedgerError> {
+    if let Some(bytes) = store.get(Family::Meta, META_ID)? {
+        return record::read_id(&bytes);
+    }
+    let id = rand::random();
+    let mut sync = WriteOptions::default();
+    sync.set_sync(true);
+    store.db.put_cf_opt(store.family(Family::Meta)?, META_ID, record::write_id(id), &sync)?;
+    Ok(id)
 }
 
 fn newer_than_known(found: u64) -> Result<(), LedgerError> {

@@ -8,12 +8,12 @@ use crate::{
     LedgerError, Part,
     key::{Family, META_OUTBOX},
     record::{OutboxCounters, OutboxRecord},
-    store::Store,
+    store::{Place, Store},
 };
 use bytes::Bytes;
 use rocksdb::{ColumnFamily, WriteBatch};
 use rota_ans104::ItemId;
-use rota_schedule::{Entry, ProcessId, Timestamp};
+use rota_schedule::{ProcessId, Timestamp};
 use std::collections::HashSet;
 
 /// Something that is to be uploaded.
@@ -174,15 +174,15 @@ impl OutboxStaging {
     /// [`Self::deliver`], which knows only rows that are written.
     pub(crate) fn add(
         &mut self,
-        process: ProcessId,
-        entry: &Entry,
+        (process, nonce): Place,
+        has_message: bool,
         queued_at: Timestamp,
         family: &ColumnFamily,
         batch: &mut WriteBatch,
     ) {
-        let message = entry.message.is_some().then_some(Part::Message);
+        let message = has_message.then_some(Part::Message);
         for part in message.into_iter().chain([Part::Assignment]) {
-            let record = OutboxRecord { process, nonce: entry.nonce, part, queued_at };
+            let record = OutboxRecord { process, nonce, part, queued_at };
             let OutboxState { counters, oldest } = &mut self.after;
             batch.put_cf(family, counters.next.to_be_bytes(), record.write());
             oldest.get_or_insert(queued_at);

@@ -6,10 +6,14 @@
 //! `tests/golden` pin every byte: a layout never changes, a new one gets the next version.
 
 use crate::LedgerError;
-use rota_schedule::{AssignmentId, Entry, HashChain, Head, MessageId, ProcessId, Timestamp};
+use rota_schedule::{
+    AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
+};
 
 /// The version that every record is written in.
 pub(crate) const RECORD_VERSION: u8 = 1;
+/// Bytes of a head within a record.
+const HEAD_LEN: usize = 8 + 32 + 32 + 8 + 8;
 
 /// An assignment as `entries` holds it; its message lies in the row behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,26 +67,24 @@ impl<'a> AssignmentRecord<'a> {
 
 /// Writes the head of a process.
 pub(crate) fn write_head(head: &Head) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1 + 8 + 32 + 32 + 8 + 8);
+    let mut out = Vec::with_capacity(1 + HEAD_LEN);
     out.push(RECORD_VERSION);
+    append_head(head, &mut out);
+    out
+}
+
+fn append_head(head: &Head, out: &mut Vec<u8>) {
     out.extend_from_slice(&head.nonce.to_be_bytes());
     out.extend_from_slice(head.assignment.as_bytes());
     out.extend_from_slice(&head.hash_chain.0);
     out.extend_from_slice(&head.timestamp.0.to_be_bytes());
     out.extend_from_slice(&head.block_height.to_be_bytes());
-    out
 }
 
 /// Reads the head of a process.
 pub(crate) fn read_head(bytes: &[u8]) -> Result<Head, LedgerError> {
     let mut reader = Reader::versioned("head", bytes)?;
-    let head = Head {
-        nonce: reader.number("nonce")?,
-        assignment: AssignmentId::new(reader.array("assignment id")?),
-        hash_chain: HashChain(reader.array("hash chain")?),
-        timestamp: Timestamp(reader.number("timestamp")?),
-        block_height: reader.number("block height")?,
-    };
+    let head = reader.head()?;
     reader.end(head)
 }
 
@@ -114,6 +116,18 @@ pub(crate) fn read_number(record: &'static str, bytes: &[u8]) -> Result<u64, Led
     reader.end(number)
 }
 
+/// Writes the ledger's own id.
+pub(crate) fn write_id(id: [u8; 16]) -> Vec<u8> {
+    [&[RECORD_VERSION], id.as_slice()].concat()
+}
+
+/// Reads the ledger's own id.
+pub(crate) fn read_id(bytes: &[u8]) -> Result<[u8; 16], LedgerError> {
+    let mut reader = Reader::versioned("ledger id", bytes)?;
+    let id = reader.array("id")?;
+    reader.end(id)
+}
+
 /// Writes an address.
 pub(crate) fn write_address(address: &[u8; 32]) -> Vec<u8> {
     [&[RECORD_VERSION], address.as_slice()].concat()
@@ -124,6 +138,54 @@ pub(crate) fn read_address(bytes: &[u8]) -> Result<[u8; 32], LedgerError> {
     let mut reader = Reader::versioned("scheduler address", bytes)?;
     let address = reader.array("address")?;
     reader.end(address)
+}
+
+/// What is known of an entry that the database has not committed yet, besides the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProvisionalRecord {
+    /// When its item was taken in: the age of the outbox rows it will get.
+    pub(crate) queued_at: Timestamp,
+    /// Whether the item's bytes are in the ledger.
+    pub(crate) has_message: bool,
+    /// The head that the process has without it.
+    pub(crate) before: Option<Head>,
+    /// By what its message is deduplicated.
+    pub(crate) content: Option<ContentHash>,
+}
+
+impl ProvisionalRecord {
+    /// Writes it. Each option is a flag, and its value if the flag is set.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1 + 8 + 1 + 1 + HEAD_LEN + 1 + 48);
+        out.push(RECORD_VERSION);
+        out.extend_from_slice(&self.queued_at.0.to_be_bytes());
+        out.push(u8::from(self.has_message));
+        out.push(u8::from(self.before.is_some()));
+        if let Some(head) = &self.before {
+            append_head(head, &mut out);
+        }
+        out.push(u8::from(self.content.is_some()));
+        if let Some(content) = &self.content {
+            out.extend_from_slice(&content.0);
+        }
+        out
+    }
+
+    /// Reads it back.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, LedgerError> {
+        let mut reader = Reader::versioned("provisional", bytes)?;
+        let record = Self {
+            queued_at: Timestamp(reader.number("queued at")?),
+            has_message: reader.flag("has message")?,
+            before: if reader.flag("has head")? { Some(reader.head()?) } else { None },
+            content: if reader.flag("has content")? {
+                Some(ContentHash(reader.array("content")?))
+            } else {
+                None
+            },
+        };
+        reader.end(record)
+    }
 }
 
 /// Which part of an entry is to be uploaded.
@@ -238,6 +300,16 @@ impl<'a> Reader<'a> {
             [1] => Ok(true),
             _ => Err(self.wrong(field, "is neither 0 nor 1")),
         }
+    }
+
+    fn head(&mut self) -> Result<Head, LedgerError> {
+        Ok(Head {
+            nonce: self.number("nonce")?,
+            assignment: AssignmentId::new(self.array("assignment id")?),
+            hash_chain: HashChain(self.array("hash chain")?),
+            timestamp: Timestamp(self.number("timestamp")?),
+            block_height: self.number("block height")?,
+        })
     }
 
     /// All that is left.

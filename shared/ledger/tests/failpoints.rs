@@ -90,8 +90,8 @@ fn queue(
     time: u64,
 ) -> mpsc::Receiver<Result<u64, Arc<LedgerError>>> {
     let (sender, outcome) = mpsc::channel();
-    let done = move |result: Result<rota_schedule::Committed<rota_schedule::Entry>, _>| {
-        sender.send(result.map(|entry| entry.get().nonce)).unwrap();
+    let done = move |result: Result<rota_schedule::Entry, _>| {
+        sender.send(result.map(|entry| entry.nonce)).unwrap();
     };
     ledger.append(chain.next(time, None), Box::new(done));
     outcome
@@ -117,6 +117,23 @@ fn a_failed_write_stops_writing_but_not_reading() {
     let ledger = open(dir.path());
     assert!(ledger.failure().is_none());
     assert_eq!(ledger.outbox_stats().depth, 2, "nothing was written after the failure");
+    assert_eq!(check(&ledger), 1);
+    scenario.teardown();
+}
+
+#[test]
+fn a_committer_that_panics_is_a_failure_that_can_be_seen() {
+    let scenario = FailScenario::setup();
+    let dir = TempDir::new().unwrap();
+    let ledger = open(dir.path());
+    let mut chain = Chain::new(1);
+    commit(&ledger, chain.next(1, Some(body(1, 10)))).unwrap();
+    fail::cfg("ledger::before_write", "1*panic").unwrap();
+    assert!(queue(&ledger, &mut chain, 2).recv().is_err(), "nobody answers for it");
+    while ledger.failure().is_none() {
+        std::thread::yield_now();
+    }
+    assert!(queue(&ledger, &mut chain, 3).recv().unwrap().is_err());
     assert_eq!(check(&ledger), 1);
     scenario.teardown();
 }

@@ -33,7 +33,8 @@ impl Entry {
 pub struct Committed<T>(T);
 
 impl<T> Committed<T> {
-    /// To be called by a store, at its commit point or on reading back, and by nothing else.
+    /// To be called where the commit point is (the ledger's sync, or the database's commit), and on
+    /// reading back what is committed; nowhere else.
     pub const fn by_store(value: T) -> Self {
         Self(value)
     }

@@ -19,6 +19,7 @@ fn store(dir: &Path, schedule: &Schedule) {
             head: *head,
             content: None,
             queued_at: Timestamp(0),
+            provisional: false,
         };
         let sender = sender.clone();
         ledger.append(append, Box::new(move |result| sender.send(result.is_ok()).unwrap()));

@@ -71,7 +71,14 @@ impl Shelf {
             };
             let told = told.clone();
             let queued_at = slot.timestamp;
-            let append = Append { process: PROCESS, entry, head, content: None, queued_at };
+            let append = Append {
+                process: PROCESS,
+                entry,
+                head,
+                content: None,
+                queued_at,
+                provisional: false,
+            };
             let done = Box::new(move |outcome: Result<_, _>| told.send(outcome.is_ok()).unwrap());
             self.ledger().append(append, done);
             self.head = Some(head);

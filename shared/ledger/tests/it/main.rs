@@ -10,6 +10,7 @@ mod damage;
 mod lookups;
 mod opening;
 mod outbox;
+mod provisional;
 mod writing;
 
 #[path = "../support/mod.rs"]

@@ -6,8 +6,8 @@ use rota_ledger::LedgerError;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
-const FAMILIES: [&str; 8] =
-    ["default", "entries", "ids", "times", "heads", "contents", "outbox", "meta"];
+const FAMILIES: [&str; 9] =
+    ["default", "entries", "ids", "times", "heads", "contents", "outbox", "meta", "provisional"];
 
 /// The names and sizes of all files.
 fn listing(dir: &Path) -> Vec<(String, u64)> {
@@ -42,15 +42,40 @@ fn an_open_ledger_is_locked() {
 fn a_ledger_of_a_newer_format_is_refused() {
     let dir = TempDir::new().unwrap();
     open(dir.path()).close().unwrap();
-    let newer = [1, 0, 0, 0, 0, 0, 0, 0, 2];
+    let newer = [1, 0, 0, 0, 0, 0, 0, 0, 3];
     let put = |db: &DB| db.put_cf(db.cf_handle("meta").unwrap(), b"format", newer).unwrap();
     rocksdb(dir.path(), &FAMILIES, put);
-    assert!(matches!(try_open(dir.path()), Err(LedgerError::TooNew { found: 2, supported: 1 })));
+    assert!(matches!(try_open(dir.path()), Err(LedgerError::TooNew { found: 3, supported: 2 })));
     let more = [FAMILIES.as_slice(), &["newer"]].concat();
     rocksdb(dir.path(), &more, put);
     let before = listing(dir.path());
-    assert!(matches!(try_open(dir.path()), Err(LedgerError::TooNew { found: 2, supported: 1 })));
+    assert!(matches!(try_open(dir.path()), Err(LedgerError::TooNew { found: 3, supported: 2 })));
     assert_eq!(listing(dir.path()), before, "nothing was written");
+}
+
+#[test]
+fn a_ledger_of_format_1_becomes_one_of_format_2() {
+    let dir = TempDir::new().unwrap();
+    let (ledger, mut chain) = (open(dir.path()), Chain::new(1));
+    commit(&ledger, chain.next(5, None)).unwrap();
+    ledger.close().unwrap();
+    let mut options = Options::default();
+    options.create_missing_column_families(true);
+    {
+        let mut db = DB::open_cf(&options, dir.path(), FAMILIES).unwrap();
+        db.drop_cf("provisional").unwrap();
+        let meta = db.cf_handle("meta").unwrap();
+        db.put_cf(meta, b"format", [1, 0, 0, 0, 0, 0, 0, 0, 1]).unwrap();
+        db.delete_cf(meta, b"id").unwrap();
+    }
+    let ledger = open(dir.path());
+    let id = ledger.id();
+    commit(&ledger, chain.next(6, None)).unwrap();
+    assert_eq!(check(&ledger), 2);
+    ledger.close().unwrap();
+    assert_eq!(open(dir.path()).id(), id, "it is made up once");
+    let format = |db: &DB| db.get_cf(db.cf_handle("meta").unwrap(), b"format").unwrap();
+    rocksdb(dir.path(), &FAMILIES, |db| assert_eq!(format(db).unwrap()[8], 2));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn every_part_has_a_row_in_the_order_of_commits() {
     ];
     assert_eq!(parts, expected);
     for row in &rows {
-        let entry = ledger.entry(&chain.process, row.nonce).unwrap().unwrap().into_inner();
+        let entry = ledger.entry(&chain.process, row.nonce).unwrap().unwrap();
         let expected = match row.part {
             Part::Message => (entry.message_id.into(), entry.message.unwrap()),
             Part::Assignment => (entry.assignment_id.into(), entry.assignment),

@@ -85,7 +85,7 @@ fn many_writers_share_commits_and_each_learns_its_own_outcome_in_order() {
                 let nonces = outcomes
                     .iter()
                     .take(PER_PROCESS as usize)
-                    .map(|outcome| outcome.unwrap().get().nonce);
+                    .map(|outcome| outcome.unwrap().nonce);
                 assert!(nonces.eq(0..PER_PROCESS));
             });
         }
@@ -150,7 +150,7 @@ fn what_was_told_is_what_was_asked_for() {
     let ledger = open(dir.path());
     let append = Chain::new(1).next(5, Some(body(1, 10)));
     let told = commit(&ledger, append.clone()).unwrap();
-    assert_eq!(told.get(), &append.entry);
+    assert_eq!(told, append.entry);
     assert_eq!(ledger.entry(&append.process, 0).unwrap(), Some(told));
     assert_eq!(append.queued_at, Timestamp(6));
 }

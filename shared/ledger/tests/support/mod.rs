@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use rota_ledger::{Append, Ledger, LedgerError, LedgerOptions};
 use rota_schedule::{
-    AssignmentId, Committed, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
+    AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
 };
 use std::{
     fs,
@@ -78,7 +78,14 @@ impl Chain {
         self.head = Some(head);
         let assignment = body(nonce ^ 0xA551, 90 + usize::from(self.number));
         let entry = Entry { nonce, timestamp, assignment_id, message_id, assignment, message };
-        Append { process: self.process, entry, head, content: None, queued_at: Timestamp(time + 1) }
+        Append {
+            process: self.process,
+            entry,
+            head,
+            content: None,
+            queued_at: Timestamp(time + 1),
+            provisional: false,
+        }
     }
 }
 
@@ -88,7 +95,7 @@ pub fn content(number: u8) -> ContentHash {
 }
 
 /// Appends and waits for the outcome.
-pub fn commit(ledger: &Ledger, append: Append) -> Result<Committed<Entry>, Arc<LedgerError>> {
+pub fn commit(ledger: &Ledger, append: Append) -> Result<Entry, Arc<LedgerError>> {
     let (sender, outcome) = mpsc::channel();
     ledger.append(append, Box::new(move |result| sender.send(result).expect("the test waits")));
     outcome.recv().expect("every append has an outcome")
@@ -137,10 +144,7 @@ pub fn check(ledger: &Ledger) -> u64 {
         for (nonce, entry) in (0..).zip(ledger.entries(&process, 0).expect("entries can be read")) {
             let entry = entry.expect("an entry can be read");
             assert_eq!(entry.nonce, nonce);
-            assert_eq!(
-                ledger.entry(&process, nonce).expect("readable").expect("there").get(),
-                &entry
-            );
+            assert_eq!(ledger.entry(&process, nonce).expect("readable").expect("there"), entry);
             let place =
                 ledger.place_of(&process, &entry.message_id).expect("readable").expect("there");
             assert!(place <= nonce);
