@@ -48,6 +48,8 @@ pub(crate) const META_OUTBOX: &[u8] = b"outbox";
 pub(crate) const META_SCHEDULER: &[u8] = b"scheduler";
 /// Key of the ledger's own id in `meta`.
 pub(crate) const META_ID: &[u8] = b"id";
+/// Key of the term under which ledger and database were last found to agree, in `meta`.
+pub(crate) const META_SETTLED_TERM: &[u8] = b"settled-term";
 /// Key of the newest known block height in `meta`.
 pub(crate) const META_BLOCK_HEIGHT: &[u8] = b"block-height";
 
@@ -177,6 +179,11 @@ pub(crate) fn time(process: &ProcessId, time: u64, nonce: u64) -> [u8; TIME_LEN]
 /// The last possible key of a process in `times`: no schedule gets there (`SlotError::Full`).
 pub(crate) fn time_end(process: &ProcessId) -> [u8; TIME_LEN] {
     time(process, u64::MAX, u64::MAX)
+}
+
+/// Start of all keys of a process in `contents`, and the key that follows them.
+pub(crate) fn contents(process: &ProcessId) -> ([u8; CONTENT_LEN], [u8; CONTENT_LEN]) {
+    (content(process, &ContentHash([0; 48])), content(process, &ContentHash([u8::MAX; 48])))
 }
 
 /// Key of a message by content.

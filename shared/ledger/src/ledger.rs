@@ -3,21 +3,22 @@
 use crate::{
     Append, Done, Entries, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow, OutboxStats,
     commit::{Command, Committer, Pending, Shared},
-    key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER},
+    key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER, META_SETTLED_TERM},
     open,
     outbox::{self, OutboxState},
     provisional::{self, Provisional},
     record,
     scan::Scan,
-    store::Store,
+    store::{self, Store},
 };
 use bytes::Bytes;
 use crossbeam_channel::{Sender, TrySendError};
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{FlushOptions, IteratorMode, WriteOptions};
+use rocksdb::{FlushOptions, IteratorMode};
 use rota_ans104::{Address, ItemId};
 use rota_schedule::{ContentHash, Entry, Head, MessageId, ProcessId};
 use std::{
+    collections::HashMap,
     io,
     path::Path,
     sync::Arc,
@@ -233,6 +234,39 @@ impl Ledger {
         provisional::discard(&self.inner.store, process, from_nonce)
     }
 
+    /// The contents by which messages of a process are deduplicated, by nonce.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn contents(&self, process: &ProcessId) -> Result<HashMap<u64, ContentHash>, LedgerError> {
+        self.inner.store.contents(process)
+    }
+
+    /// The term under which this ledger and its database were last found to agree.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn settled_term(&self) -> Result<Option<u64>, LedgerError> {
+        let bytes = self.inner.store.get(Family::Meta, META_SETTLED_TERM)?;
+        bytes.map(|bytes| record::read_number("settled term", &bytes)).transpose()
+    }
+
+    /// Remembers, durably, that ledger and database agree under a term; `None`: that they may not.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn settle(&self, term: Option<u64>) -> Result<(), LedgerError> {
+        let store = &self.inner.store;
+        let (meta, sync) = (store.family(Family::Meta)?, store::synced());
+        match term {
+            Some(term) => {
+                store.db.put_cf_opt(meta, META_SETTLED_TERM, record::write_number(term), &sync)?;
+            }
+            None => store.db.delete_cf_opt(meta, META_SETTLED_TERM, &sync)?,
+        }
+        Ok(())
+    }
+
     /// What tells this ledger from every other: made when it was, at random.
     #[must_use]
     pub fn id(&self) -> [u8; 16] {
@@ -252,8 +286,7 @@ impl Ledger {
         let store = &self.inner.store;
         let mut known = self.inner.scheduler.write();
         if *known != Some(address) {
-            let mut sync = WriteOptions::default();
-            sync.set_sync(true);
+            let sync = store::synced();
             let value = record::write_address(address.as_bytes());
             store.db.put_cf_opt(store.family(Family::Meta)?, META_SCHEDULER, value, &sync)?;
         }

@@ -6,10 +6,10 @@ use crate::{
     LedgerError, LedgerOptions,
     key::{Family, META_FORMAT, META_ID},
     options, record,
-    store::Store,
+    store::{self, Store},
     wal,
 };
-use rocksdb::{Cache, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, WriteOptions};
+use rocksdb::{Cache, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options};
 use std::{fs, io, path::Path};
 
 /// The newest layout of the whole store that this version knows. Format 1 had no provisional entries; it
@@ -104,13 +104,11 @@ fn check_format(store: &Store) -> Result<(), LedgerError> {
             return Err(LedgerError::damaged("its format is not recorded"));
         }
     }
-    let mut sync = WriteOptions::default();
-    sync.set_sync(true);
     store.db.put_cf_opt(
         store.family(Family::Meta)?,
         META_FORMAT,
         record::write_number(FORMAT.into()),
-        &sync,
+        &store::synced(),
     )?;
     Ok(())
 }
@@ -121,9 +119,8 @@ pub(crate) fn id(store: &Store) -> Result<[u8; 16], LedgerError> {
         return record::read_id(&bytes);
     }
     let id = rand::random();
-    let mut sync = WriteOptions::default();
-    sync.set_sync(true);
-    store.db.put_cf_opt(store.family(Family::Meta)?, META_ID, record::write_id(id), &sync)?;
+    let meta = store.family(Family::Meta)?;
+    store.db.put_cf_opt(meta, META_ID, record::write_id(id), &store::synced())?;
     Ok(id)
 }
 

@@ -10,7 +10,7 @@ use crate::{
     record::{self, ProvisionalRecord},
     store::{self, Store},
 };
-use rocksdb::{WriteBatch, WriteOptions};
+use rocksdb::WriteBatch;
 use rota_schedule::{ContentHash, Entry, ProcessId};
 
 /// An entry that the database may not have.
@@ -69,9 +69,7 @@ pub(crate) fn discard(store: &Store, process: &ProcessId, from: u64) -> Result<u
         Some(head) => batch.put_cf(heads, process.as_bytes(), record::write_head(&head)),
         None => batch.delete_cf(heads, process.as_bytes()),
     }
-    let mut sync = WriteOptions::default();
-    sync.set_sync(true);
-    store.db.write_opt(batch, &sync)?;
+    store.db.write_opt(batch, &store::synced())?;
     Ok(head.nonce - from + 1)
 }
 

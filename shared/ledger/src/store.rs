@@ -6,8 +6,9 @@ use crate::{
     LedgerError, key, key::EntryRow, key::Family, key::IdKind, record, record::AssignmentRecord,
 };
 use bytes::Bytes;
-use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ReadOptions};
+use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ReadOptions, WriteOptions};
 use rota_schedule::{AssignmentId, ContentHash, Entry, Head, MessageId, ProcessId};
+use std::collections::HashMap;
 
 /// Where an entry lies.
 pub(crate) type Place = (ProcessId, u64);
@@ -161,6 +162,25 @@ impl Store {
         bytes.map(|bytes| record::read_number("content", &bytes)).transpose()
     }
 
+    /// The contents of a process's pushed messages, by nonce.
+    pub(crate) fn contents(
+        &self,
+        process: &ProcessId,
+    ) -> Result<HashMap<u64, ContentHash>, LedgerError> {
+        let (from, below) = key::contents(process);
+        let mut rows = self.range(Family::Contents, &from, &below)?;
+        let mut found = HashMap::new();
+        while let Some((key, value)) = rows.item() {
+            let hash = key.last_chunk().ok_or_else(|| {
+                LedgerError::damaged("a key of a content is too short for its hash")
+            })?;
+            found.insert(record::read_number("content", value)?, ContentHash(*hash));
+            rows.next();
+        }
+        rows.status()?;
+        Ok(found)
+    }
+
     /// The first nonce later than `time`.
     pub(crate) fn first_after(
         &self,
@@ -177,6 +197,13 @@ impl Store {
             key::trailing_nonce,
         )
     }
+}
+
+/// For a write that is durable when it returns.
+pub(crate) fn synced() -> WriteOptions {
+    let mut sync = WriteOptions::default();
+    sync.set_sync(true);
+    sync
 }
 
 /// An entry that is below the head, or that an index points to, but is not there.

@@ -134,6 +134,24 @@ fn a_process_of_which_all_is_discarded_is_unknown() {
 }
 
 #[test]
+fn contents_and_the_settled_term_can_be_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let (ledger, chain) = filled(dir.path());
+    let mut other = Chain::new(2);
+    let pushed = Append { content: Some(content(255)), ..other.next(5, None) };
+    commit(&ledger, pushed).unwrap();
+    assert_eq!(ledger.contents(&chain.process).unwrap(), [(4, content(7))].into());
+    assert_eq!(ledger.contents(&ProcessId::new([9; 32])).unwrap(), [].into());
+    assert_eq!(ledger.settled_term().unwrap(), None);
+    ledger.settle(Some(7)).unwrap();
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.settled_term().unwrap(), Some(7));
+    ledger.settle(None).unwrap();
+    assert_eq!(ledger.settled_term().unwrap(), None);
+}
+
+#[test]
 fn what_is_final_cannot_be_discarded() {
     let dir = TempDir::new().unwrap();
     let (ledger, chain) = filled(dir.path());
