@@ -18,6 +18,8 @@ mod gateway;
 pub mod independent;
 mod items;
 mod model;
+pub mod postgres;
+pub mod proxy;
 mod reader_suite;
 pub mod scheduler;
 mod site;

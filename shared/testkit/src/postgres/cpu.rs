@@ -1,0 +1,26 @@
+//! Processes and what they have used, from `/proc`.
+
+use std::fs;
+
+/// What `/proc` counts in: Linux tells user space hundredths of a second on every usual machine.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// Where, after the command's name, a process's own user time is; system time and both of its ended
+/// children follow.
+const USER_TIME: usize = 11;
+
+/// A process and its living children.
+pub(super) fn with_children(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = fs::read_to_string(path).unwrap_or_default();
+    let children = children.split_whitespace().map(|child| child.parse().unwrap());
+    [pid].into_iter().chain(children).collect()
+}
+
+/// The seconds of CPU that a process has used, with those of the children that it has waited for; none
+/// if it is gone.
+pub(super) fn seconds_of(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+    let times = fields.split_whitespace().skip(USER_TIME).take(4);
+    times.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_PER_SECOND
+}
