@@ -4,7 +4,10 @@
 //! It shows what the reader gives it and nothing else, so DUR-1 and RD-1 are the reader's to keep. It
 //! must not know RocksDB, Postgres, or any key: the same router runs in `rota local` and in a Lambda.
 
+mod answer;
+mod if_none_match;
 mod path;
+mod question;
 mod routes;
 
 pub use routes::{ReadState, router};

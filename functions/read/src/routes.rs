@@ -1,19 +1,17 @@
 //! The routes, one function each.
 
+use crate::answer::{Asked, Refused, momentary};
 use crate::path::PathId;
+use crate::question::{Depends, Question};
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use axum::routing::get;
-use bytes::Bytes;
 use rota_ans104::{Bundle, Item};
 use rota_schedule::{Clock, Entry, Found, ProcessId, ReadError, ScheduleReader};
 use rota_wire::{ApiError, ReadQuery, process_parameter};
 use std::sync::Arc;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What the routes answer from.
 pub struct ReadState<R> {
@@ -40,61 +38,88 @@ async fn message_or_page<R: ScheduleReader>(
     PathId(id): PathId,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Refused> {
     let query = ReadQuery::parse(query.as_deref())?;
     if wants_bytes(&headers) {
-        return signed_bundle(&state.reader, id, &query).await;
+        return signed_bundle(&state.reader, id, &query, &headers).await;
+    }
+    let asked = Asked::by_kind(Question::find(id, &query), &headers);
+    if let Some(unchanged) = asked.unchanged_for_ever() {
+        return Ok(unchanged);
+    }
+    if let Some(unchanged) = asked.unchanged_since(&state.reader, ProcessId::new(id)).await {
+        return Ok(unchanged);
     }
     let found = state.reader.find(id, query.process, query.page).await?;
-    let body = match found.ok_or_else(|| unknown(id))? {
-        Found::Page(page) => rota_wire::page(&page, query.page.cursor, query.show_anchor)?,
-        Found::Entry(entry) => rota_wire::node(&entry, query.show_anchor)?,
-    };
-    Ok(json(body))
+    match found.ok_or_else(|| unknown(id))? {
+        Found::Page(page) => {
+            let depends = if page.closed { Depends::Never } else { Depends::OnHead(page.head) };
+            asked.json(depends, || rota_wire::page(&page, query.page.cursor, query.show_anchor))
+        }
+        Found::Entry(entry) => {
+            let depends = entry_depends(&entry, id, query.process);
+            asked.json(depends, || rota_wire::node(&entry, query.show_anchor))
+        }
+    }
 }
 
 async fn latest<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     PathId(id): PathId,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
     let query = ReadQuery::parse(query.as_deref())?;
+    let asked = Asked::new(Question::latest(id, query.show_anchor), &headers);
+    if let Some(unchanged) = asked.unchanged_since(&state.reader, ProcessId::new(id)).await {
+        return Ok(unchanged);
+    }
     let entry = state.reader.latest(ProcessId::new(id)).await?.ok_or_else(|| unknown(id))?;
-    Ok(json(rota_wire::node(&entry, query.show_anchor)?))
+    asked.json(Depends::OnHead(entry.nonce), || rota_wire::node(&entry, query.show_anchor))
 }
 
 async fn process<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     PathId(id): PathId,
-) -> Result<Response, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let asked = Asked::new(Question::process(id), &headers);
+    if let Some(unchanged) = asked.unchanged_for_ever() {
+        return Ok(unchanged);
+    }
     let entry = state.reader.process(ProcessId::new(id)).await?.ok_or_else(|| unknown(id))?;
-    Ok(json(rota_wire::process(&entry)?))
+    asked.json(Depends::Never, || rota_wire::process(&entry))
 }
 
 async fn raw<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     PathId(id): PathId,
-) -> Result<Response, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let asked = Asked::new(Question::raw(id), &headers);
+    if let Some(unchanged) = asked.unchanged_for_ever() {
+        return Ok(unchanged);
+    }
     let bytes = state.reader.raw(id).await?.ok_or_else(|| unknown(id))?;
-    Ok(octets(bytes))
+    asked.octets(Depends::Never, || Ok(bytes))
 }
 
 async fn timestamp<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Refused> {
     let process = process_parameter(query.as_deref())?;
     let scheduler = state.reader.scheduler(process).await?;
-    Ok(json(rota_wire::timestamp_answer(state.clock.now(), &scheduler)))
+    Ok(momentary(rota_wire::timestamp_answer(state.clock.now(), &scheduler)))
 }
 
 async fn address<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Refused> {
     let process = process_parameter(query.as_deref())?;
     let scheduler = state.reader.scheduler(process).await?;
-    Ok(json(rota_wire::address_answer(state.clock.now(), &scheduler)))
+    Ok(momentary(rota_wire::address_answer(state.clock.now(), &scheduler)))
 }
 
 /// The bundle of an assignment and the item that it places, as the network carries it. For a process
@@ -103,15 +128,32 @@ async fn signed_bundle<R: ScheduleReader>(
     reader: &R,
     id: [u8; 32],
     query: &ReadQuery,
-) -> Result<Response, ApiError> {
-    let entry = match reader.process(ProcessId::new(id)).await? {
-        Some(entry) => entry,
+    headers: &HeaderMap,
+) -> Result<Response, Refused> {
+    let asked = Asked::by_kind(Question::bundle(id, query.process), headers);
+    if let Some(unchanged) = asked.unchanged_for_ever() {
+        return Ok(unchanged);
+    }
+    let (entry, depends) = match reader.process(ProcessId::new(id)).await? {
+        Some(entry) => (entry, Depends::Never),
         None => match reader.find(id, query.process, query.page).await? {
-            Some(Found::Entry(entry)) => entry,
-            Some(Found::Page(_)) | None => return Err(unknown(id)),
+            Some(Found::Entry(entry)) => {
+                let depends = entry_depends(&entry, id, query.process);
+                (entry, depends)
+            }
+            Some(Found::Page(_)) | None => return Err(unknown(id).into()),
         },
     };
-    Ok(octets(Bundle::encode(&items(&entry)?).into()))
+    asked.octets(depends, || Ok(Bundle::encode(&items(&entry)?).into()))
+}
+
+/// Whether `id` can ever be answered with something else than `entry`. An assignment cannot. A message
+/// may turn up earlier in another process, unless one was named; and an item that was only assigned may
+/// yet be posted as a spawn, after which its id means a page, so its own bytes must have been there.
+fn entry_depends(entry: &Entry, id: [u8; 32], process: Option<ProcessId>) -> Depends {
+    let is_final =
+        *entry.assignment_id.as_bytes() == id || (process.is_some() && entry.message.is_some());
+    if is_final { Depends::Never } else { Depends::on(entry) }
 }
 
 fn items(entry: &Entry) -> Result<Vec<Item>, ReadError> {
@@ -134,12 +176,4 @@ fn wants_bytes(headers: &HeaderMap) -> bool {
         })
     };
     names("application/octet-stream") && !names("application/json")
-}
-
-fn json(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, JSON)], body).into_response()
-}
-
-fn octets(body: Bytes) -> Response {
-    ([(header::CONTENT_TYPE, BYTES)], body).into_response()
 }

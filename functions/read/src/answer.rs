@@ -1,0 +1,158 @@
+//! How long an answer may be kept, and how whoever has it already is spared it.
+//!
+//! | answer | `Cache-Control` | `ETag` names | a conditional request costs |
+//! |---|---|---|---|
+//! | can never change | [`FOR_EVER`] | the question | nothing: the store is not asked |
+//! | open page, newest entry | [`ASK_AGAIN`] | the question and the head | one [`ScheduleReader::head`] |
+//! | an entry that another may precede | [`ASK_AGAIN`] | the question and the entry | the read |
+//! | error, time, address | [`NEVER`] | | |
+//!
+//! The tag of an answer that can never change is a function of the question alone, and no other answer to
+//! that question ever carries it. So a client that sends it has the answer, and what it has is right. One
+//! that makes the tag up is told that a thing it never got has not changed: it harms nobody else, since a
+//! cache that holds nothing has nothing that a 304 could refresh (RFC 9111 §4.3.4).
+
+use crate::if_none_match::IfNoneMatch;
+use crate::question::{Depends, Question};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use rota_schedule::{ProcessId, ReadError, ScheduleReader};
+use rota_wire::ApiError;
+use std::convert::Infallible;
+
+/// For what can never change; the longest age that caches understand (a year).
+pub(crate) const FOR_EVER: HeaderValue =
+    HeaderValue::from_static("public, max-age=31536000, immutable");
+/// For what may change with the next message: keep it, but ask before using it.
+pub(crate) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// For what holds at this moment only. A 404 too: the next message may make it untrue.
+pub(crate) const NEVER: HeaderValue = HeaderValue::from_static("no-store");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// JSON is compressed for those who take it so; the server that does it adds nothing to this.
+const BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
+/// `/{id}` answers with JSON or a bundle.
+const BY_KIND: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
+
+/// An error as an answer. No cache may keep it.
+pub(crate) struct Refused(ApiError);
+
+impl<E: Into<ApiError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, NEVER);
+        response
+    }
+}
+
+/// A question as one client asked it.
+pub(crate) struct Asked<'a> {
+    question: Question,
+    known: IfNoneMatch<'a>,
+    vary: HeaderValue,
+}
+
+impl<'a> Asked<'a> {
+    /// A question whose answer is the same whatever the client accepts.
+    pub(crate) const fn new(question: Question, headers: &'a HeaderMap) -> Self {
+        Self { question, known: IfNoneMatch::of(headers), vary: BY_ENCODING }
+    }
+
+    /// A question to which `Accept` chooses the kind of answer.
+    pub(crate) const fn by_kind(question: Question, headers: &'a HeaderMap) -> Self {
+        Self { question, known: IfNoneMatch::of(headers), vary: BY_KIND }
+    }
+
+    /// 304 if the client has the answer and it can never change.
+    pub(crate) fn unchanged_for_ever(&self) -> Option<Response> {
+        let tag = self.question.tag(Depends::Never);
+        self.known.names(&tag).then(|| self.unchanged(&tag, FOR_EVER))
+    }
+
+    /// 304 if the client has the answer of a schedule that has not grown since. A reader that cannot tell
+    /// may still know the answer: the caller goes on to ask for it.
+    pub(crate) async fn unchanged_since<R: ScheduleReader>(
+        &self,
+        reader: &R,
+        process: ProcessId,
+    ) -> Option<Response> {
+        if !self.known.tags().any(|tag| self.question.head_in(tag).is_some()) {
+            return None;
+        }
+        let head = reader.head(process).await.ok()??;
+        let tag = self.question.tag(Depends::OnHead(head));
+        self.known.names(&tag).then(|| self.unchanged(&tag, ASK_AGAIN))
+    }
+
+    /// The answer in JSON, or 304 if the client has it.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    pub(crate) fn json(
+        &self,
+        depends: Depends,
+        body: impl FnOnce() -> Result<Vec<u8>, ReadError>,
+    ) -> Result<Response, Refused> {
+        self.answer(depends, JSON, || body().map(Bytes::from))
+    }
+
+    /// The answer in bytes, or 304 if the client has it.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    pub(crate) fn octets(
+        &self,
+        depends: Depends,
+        body: impl FnOnce() -> Result<Bytes, ReadError>,
+    ) -> Result<Response, Refused> {
+        self.answer(depends, BYTES, body)
+    }
+
+    fn answer(
+        &self,
+        depends: Depends,
+        kind: HeaderValue,
+        body: impl FnOnce() -> Result<Bytes, ReadError>,
+    ) -> Result<Response, Refused> {
+        let tag = self.question.tag(depends);
+        let kept = if depends == Depends::Never { FOR_EVER } else { ASK_AGAIN };
+        if self.known.matches(&tag) {
+            return Ok(self.unchanged(&tag, kept));
+        }
+        let mut response = ([(header::CONTENT_TYPE, kind)], body()?).into_response();
+        self.put(response.headers_mut(), &tag, kept);
+        Ok(response)
+    }
+
+    fn unchanged(&self, tag: &str, kept: HeaderValue) -> Response {
+        // Of no known length, because `content-length: 0` would tell the length of the answer that the
+        // client has (RFC 9110 §8.6).
+        let body = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
+        let mut response = (StatusCode::NOT_MODIFIED, body).into_response();
+        self.put(response.headers_mut(), tag, kept);
+        response
+    }
+
+    fn put(&self, headers: &mut HeaderMap, tag: &str, kept: HeaderValue) {
+        // Tags are base64url, digits and dots.
+        if let Ok(tag) = HeaderValue::try_from(format!("W/\"{tag}\"")) {
+            headers.insert(header::ETAG, tag);
+        }
+        headers.insert(header::CACHE_CONTROL, kept);
+        headers.insert(header::VARY, self.vary.clone());
+    }
+}
+
+/// JSON that holds at this moment only.
+pub(crate) fn momentary(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, NEVER)], body).into_response()
+}

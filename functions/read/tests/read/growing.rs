@@ -1,0 +1,148 @@
+//! A router over a model whose schedules grow when the test says so, and which counts what it is asked.
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::http::{HeaderMap, Request, StatusCode};
+use bytes::Bytes;
+use rota_read::ReadState;
+use rota_schedule::{
+    Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo, SystemClock,
+};
+use rota_testkit::{Model, Schedule, user};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+use tower::ServiceExt as _;
+
+/// Clones share schedules and counters.
+#[derive(Clone)]
+pub(crate) struct Growing {
+    whole: Arc<Vec<Schedule>>,
+    shown: Arc<RwLock<Model>>,
+    heads: Arc<AtomicUsize>,
+    others: Arc<AtomicUsize>,
+}
+
+/// How often a store was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) heads: usize,
+    pub(crate) others: usize,
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// A header's text, empty if it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn is_for_ever(&self) -> bool {
+        self.header("cache-control").contains("immutable")
+    }
+}
+
+impl Growing {
+    /// Shows the first `count` entries of each schedule.
+    pub(crate) fn new(whole: Vec<Schedule>, count: usize) -> Self {
+        let growing = Self {
+            shown: Arc::new(RwLock::new(model(&whole, count))),
+            whole: Arc::new(whole),
+            heads: Arc::default(),
+            others: Arc::default(),
+        };
+        growing.grow(count);
+        growing
+    }
+
+    /// From now on shows the first `count` entries of each schedule.
+    pub(crate) fn grow(&self, count: usize) {
+        *self.shown.write().unwrap() = model(&self.whole, count);
+    }
+
+    /// Asks the router. Gives the answer and what that cost.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (Answer, Asked) {
+        let before = self.asked();
+        let state = ReadState { reader: self.clone(), clock: Arc::new(SystemClock) };
+        let app: Router = rota_read::router(Arc::new(state));
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = app.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let after = self.asked();
+        let asked =
+            Asked { heads: after.heads - before.heads, others: after.others - before.others };
+        (Answer { status: parts.status, headers: parts.headers, body }, asked)
+    }
+
+    /// GET without any headers.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[]).await.0
+    }
+
+    fn asked(&self) -> Asked {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+        Asked { heads: count(&self.heads), others: count(&self.others) }
+    }
+
+    fn counted(&self) -> Model {
+        self.others.fetch_add(1, Ordering::SeqCst);
+        self.shown.read().unwrap().clone()
+    }
+}
+
+fn model(whole: &[Schedule], count: usize) -> Model {
+    let mut part = whole.to_vec();
+    for schedule in &mut part {
+        schedule.entries.truncate(count);
+    }
+    part.retain(|schedule| !schedule.entries.is_empty());
+    Model::new(part, user().address(), 42)
+}
+
+impl ScheduleReader for Growing {
+    async fn find(
+        &self,
+        id: [u8; 32],
+        process: Option<ProcessId>,
+        query: PageQuery,
+    ) -> Result<Option<Found>, ReadError> {
+        self.counted().find(id, process, query).await
+    }
+
+    async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        self.counted().latest(process).await
+    }
+
+    async fn head(&self, process: ProcessId) -> Result<Option<u64>, ReadError> {
+        self.heads.fetch_add(1, Ordering::SeqCst);
+        let shown = self.shown.read().unwrap().clone();
+        shown.head(process).await
+    }
+
+    async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        self.counted().process(process).await
+    }
+
+    async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
+        self.counted().raw(id).await
+    }
+
+    async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
+        self.counted().scheduler(process).await
+    }
+}
