@@ -3,15 +3,30 @@
 -- Ids are 32 raw bytes. Numbers are the schedule's (nonces, milliseconds), kept below 2^63.
 
 -- A writer is a name. Its term rises each time somebody starts under that name; whoever holds an older
--- one cannot commit (LSE-1). Every batch locks this row FOR SHARE, so it holds nothing that changes while
--- a writer runs. `holder` is the ledger that took the term: if the same one takes the next, nobody
--- wrote in between.
+-- one cannot commit (LSE-1). `holder` is the ledger that last wrote anything under the name, null before
+-- anybody did: if the same one takes the next term, nobody wrote in between. Nothing here changes while
+-- a writer runs.
 CREATE TABLE writers (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
     term bigint NOT NULL CHECK (term > 0),
-    holder bytea NOT NULL CHECK (octet_length(holder) = 16)
+    holder bytea CHECK (octet_length(holder) = 16)
 );
+
+-- The fence that every write of a writer passes: true if its term is still the newest, and then it stays
+-- so until the transaction ends, because whoever raises the term takes the same lock exclusively before
+-- it commits. A lock of its own, not FOR SHARE on the row: those who wait for it queue in order, so
+-- batches that never cease cannot starve the next term, and overlapping holders write nothing (row locks
+-- shared by several make a multixact for every batch). The query must see what was committed while it
+-- waited: a volatile function takes a new snapshot for each of its queries.
+CREATE FUNCTION fence_class() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1919906913';
+CREATE FUNCTION fence(writer integer, expected bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(fence_class(), writer);
+    RETURN EXISTS (SELECT FROM writers WHERE id = writer AND term = expected);
+END
+$$;
 
 -- What a writer says of itself several times a second. At or below `closed_timestamp` it will never
 -- commit anything more.

@@ -26,13 +26,19 @@ const STATEMENTS_MAX: usize = 64;
 /// What the projector's sessions are set to. A commit is durable when it is acknowledged, whatever the
 /// server's default is. No statement waits longer than the client does , so that
 /// an outcome that is not known is settled on the server soon.
-const WRITING: [(&str, &str); 7] = [
+/// Every look-up of the statements is by an index, whatever the statistics say.
+const WRITING: [(&str, &str); 12] = [
     ("synchronous_commit", "on"),
     ("default_transaction_read_only", "off"),
     ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "8s"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "10s"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
 

@@ -2,13 +2,19 @@
 //!
 //! - [`DatabaseUrl`]: where a database is, and sessions named by intent.
 //! - [`migrate`]: brings the schema up to date (`migrations/`), safe to run by everybody at once.
+//! - [`Projection`]: the writer's side. Batches commit under the writer's term or not at all (LSE-1), each
+//!   schedule in the database is a prefix of the ledger's, and projecting again changes nothing (PRJ-1).
 //!
 //! It must not know HTTP, RocksDB or how a schedule is made: it stores entries that somebody signed.
 
 mod database;
 mod error;
 mod migrate;
+mod projection;
 
 pub use database::{DatabaseUrl, PRIMARY_ACQUIRE_MAX, READ_ACQUIRE_MAX};
 pub use error::ModelError;
 pub use migrate::migrate;
+pub use projection::{
+    ANSWER_MAX, BATCH_BYTES_MAX, BATCH_ROWS_MAX, Holder, INLINE_BYTES_MAX, Projection, Row, Taken,
+};

@@ -1,0 +1,122 @@
+//! What is in the database of this writer's processes: for a ledger that has to catch up.
+//!
+//! Reading needs no fence: rows never change, and whoever took the term has waited for the rest.
+
+use super::{ANSWER_MAX, BATCH_BYTES_MAX, Projection, Row, finish, fixed, from_db, to_db};
+use crate::ModelError;
+use bytes::Bytes;
+use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
+use sqlx::Row as _;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{Postgres, query::Query};
+use tokio::time::timeout;
+
+/// The newest entry of each process is one probe of the primary key, from its end.
+const HEADS: &str = "\
+    SELECT processes.process, newest.nonce, newest.assignment_id FROM processes \
+    CROSS JOIN LATERAL ( \
+        SELECT nonce, assignment_id FROM entries WHERE entries.process = processes.process \
+        ORDER BY nonce DESC LIMIT 1) AS newest \
+    WHERE processes.writer = $1 AND processes.process > $2 \
+    ORDER BY processes.process LIMIT $3";
+
+/// Cut by the bytes before each entry, so one that is larger than the cap comes alone.
+const ENTRIES: &str = "\
+    SELECT page.nonce, page.timestamp, page.assignment_id, page.message_id, page.content, \
+           page.assignment, coalesce(page.message, bodies.bytes), page.message_length \
+    FROM ( \
+        SELECT *, sum(octet_length(assignment) + coalesce(message_length, 0)) OVER ( \
+            ORDER BY nonce ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before \
+        FROM entries WHERE process = $1 AND nonce > $2 ORDER BY nonce LIMIT $3) AS page \
+    LEFT JOIN bodies ON page.message IS NULL AND page.message_length IS NOT NULL \
+        AND bodies.message_id = page.message_id \
+    WHERE coalesce(page.bytes_before, 0) < $4 \
+    ORDER BY page.nonce";
+
+impl Projection {
+    /// The newest place of each process that is bound to this writer and has entries, in the order of
+    /// ids, above `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
+    pub async fn heads(
+        &self,
+        after: Option<ProcessId>,
+        limit: u32,
+    ) -> Result<Vec<(ProcessId, u64, AssignmentId)>, ModelError> {
+        let after = after.as_ref().map_or(&[][..], |process| process.as_bytes());
+        let query = sqlx::query(HEADS).bind(self.writer).bind(after).bind(i64::from(limit));
+        let head = |row: &PgRow| {
+            let process = ProcessId::new(fixed(row.try_get(0)?, "a process id")?);
+            let nonce = from_db(row.try_get(1)?, "a nonce")?;
+            Ok((process, nonce, AssignmentId::new(fixed(row.try_get(2)?, "an assignment id")?)))
+        };
+        self.rows(query).await?.iter().map(head).collect()
+    }
+
+    /// The entries of a process above a nonce (`None`: from the first), bodies included, at most
+    /// `limit` and about [`BATCH_BYTES_MAX`]; at least one if there is any.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
+    pub async fn entries(
+        &self,
+        process: &ProcessId,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, ModelError> {
+        let after = after.map_or(Ok(-1), |nonce| to_db(nonce, "a nonce"))?;
+        let query = sqlx::query(ENTRIES)
+            .bind(&process.as_bytes()[..])
+            .bind(after)
+            .bind(i64::from(limit))
+            .bind(BATCH_BYTES_MAX as i64);
+        self.rows(query).await?.iter().map(|row| entry(*process, row)).collect()
+    }
+
+    /// The id of the assignment at a place, if there is one.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
+    pub async fn assignment_at(
+        &self,
+        process: &ProcessId,
+        nonce: u64,
+    ) -> Result<Option<AssignmentId>, ModelError> {
+        let query =
+            sqlx::query("SELECT assignment_id FROM entries WHERE process = $1 AND nonce = $2")
+                .bind(&process.as_bytes()[..])
+                .bind(to_db(nonce, "a nonce")?);
+        let rows = self.rows(query).await?;
+        let id = |row: &PgRow| fixed(row.try_get(0)?, "an assignment id").map(AssignmentId::new);
+        rows.first().map(id).transpose()
+    }
+
+    async fn rows(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, ModelError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = timeout(ANSWER_MAX, query.fetch_all(&mut *connection)).await;
+        finish(connection, rows)
+    }
+}
+
+fn entry(process: ProcessId, row: &PgRow) -> Result<Row, ModelError> {
+    let content: Option<&[u8]> = row.try_get(4)?;
+    let message: Option<&[u8]> = row.try_get(6)?;
+    let length: Option<i32> = row.try_get(7)?;
+    if length.map(|length| usize::try_from(length).ok()) != message.map(|bytes| Some(bytes.len())) {
+        return Err(ModelError::Damaged("a body is missing or has another length"));
+    }
+    let entry = Entry {
+        nonce: from_db(row.try_get(0)?, "a nonce")?,
+        timestamp: Timestamp(from_db(row.try_get(1)?, "a timestamp")?),
+        assignment_id: AssignmentId::new(fixed(row.try_get(2)?, "an assignment id")?),
+        message_id: MessageId::new(fixed(row.try_get(3)?, "a message id")?),
+        assignment: Bytes::copy_from_slice(row.try_get(5)?),
+        message: message.map(Bytes::copy_from_slice),
+    };
+    let content = content.map(|content| fixed(content, "a content hash").map(ContentHash));
+    Ok(Row { process, entry, content: content.transpose()? })
+}

@@ -1,0 +1,300 @@
+//! The writer's side of the read model.
+//!
+//! A [`Projection`] is a writer's name under one term. Everything it writes passes the database's fence
+//! in the same transaction (`fence` in the schema): once a newer term was taken, nothing of an older one
+//! commits any more (LSE-1). What is written is a continuation of what is there, or nothing is (PRJ-1).
+//!
+//! An outcome may stay unknown ([`ModelError::Unavailable`]): the connection broke, or no answer came in
+//! [`ANSWER_MAX`]. Everything here can be asked again, with the same effect as once.
+
+mod batch;
+mod commit;
+mod history;
+
+use crate::{DatabaseUrl, ModelError};
+use rota_ans104::Address;
+use rota_schedule::{ContentHash, Entry, ProcessId, Timestamp};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Row as _};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX};
+
+/// How long an answer is waited for. The server gives a statement up sooner, so what has no answer by
+/// then has none coming.
+pub const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How often a name is tried to be taken from those whose transactions do not end.
+const TAKE_ATTEMPTS_MAX: usize = 3;
+
+/// Which ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder(pub [u8; 16]);
+
+/// One entry, with what the database keeps beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Whose schedule it belongs to.
+    pub process: ProcessId,
+    /// The entry.
+    pub entry: Entry,
+    /// By what a pushed message is deduplicated (DUP-2).
+    pub content: Option<ContentHash>,
+}
+
+/// A name that was taken.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Writes under the new term.
+    pub projection: Projection,
+    /// The new term.
+    pub term: u64,
+    /// The ledger that last wrote anything under this name; `None` if nobody ever did.
+    pub previous: Option<Holder>,
+    /// What earlier terms promised: nothing more at or below it. 0 if none did.
+    pub closed: Timestamp,
+}
+
+/// A writer under its term; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Projection {
+    pool: PgPool,
+    writer: i32,
+    term: i64,
+    holder: Holder,
+    /// Set once the database knows that this ledger writes now.
+    settled: Arc<OnceCell<()>>,
+}
+
+impl Projection {
+    /// Raises the term of writer `name`, to be held by the ledger `holder` whose wallet has `address`.
+    /// Waits for writes of older terms that are in flight; sessions that hold one open (their machine
+    /// stopped in the middle of a request) are ended.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`]: the term may have been raised; take it again.
+    pub async fn take(
+        url: &DatabaseUrl,
+        connections: u32,
+        name: &str,
+        holder: Holder,
+        address: Address,
+    ) -> Result<Taken, ModelError> {
+        let pool = url.primary(connections);
+        let mut connection = pool.acquire().await?;
+        let raised = timeout(ANSWER_MAX, raise_patiently(&mut connection, name, address)).await;
+        let raised = finish(connection, raised)?;
+        let projection = Self {
+            pool,
+            writer: raised.writer,
+            term: raised.term,
+            holder,
+            settled: Arc::default(),
+        };
+        Ok(Taken {
+            projection,
+            term: from_db(raised.term, "a term")?,
+            previous: raised
+                .holder
+                .map(|holder| fixed(&holder, "a holder"))
+                .transpose()?
+                .map(Holder),
+            closed: Timestamp(from_db(raised.closed, "a closed timestamp")?),
+        })
+    }
+
+    /// Binds a process to this writer, once and for all (RTE-1). True if it is this writer's, now or
+    /// already; false if it is another's.
+    ///
+    /// # Errors
+    /// [`ModelError::Stale`]; [`ModelError::Unavailable`]: it may be bound.
+    pub async fn bind(&self, process: &ProcessId) -> Result<bool, ModelError> {
+        self.settle().await?;
+        let mut connection = self.pool.acquire().await?;
+        let bound = timeout(ANSWER_MAX, self.bind_on(&mut connection, process)).await;
+        finish(connection, bound)
+    }
+
+    /// Publishes up to which time nothing more will be committed (it never goes back) and the block
+    /// height that this writer knows.
+    ///
+    /// # Errors
+    /// [`ModelError::Stale`]; [`ModelError::Unavailable`]: it may be published.
+    pub async fn heartbeat(&self, closed: Timestamp, block_height: u64) -> Result<(), ModelError> {
+        self.settle().await?;
+        let query = sqlx::query(
+            "UPDATE writer_progress \
+             SET closed_timestamp = greatest(closed_timestamp, $3), block_height = $4 \
+             WHERE writer = $1 AND (SELECT fence($1, $2))",
+        )
+        .bind(self.writer)
+        .bind(self.term)
+        .bind(to_db(closed.0, "a timestamp")?)
+        .bind(to_db(block_height, "a block height")?);
+        let mut connection = self.pool.acquire().await?;
+        let beaten = timeout(ANSWER_MAX, query.execute(&mut *connection)).await;
+        let rows = finish(connection, beaten)?.rows_affected();
+        if rows == 1 { Ok(()) } else { Err(self.stale()) }
+    }
+
+    /// Makes this ledger the one that wrote last. Only before its first write, not when the term is
+    /// taken: a ledger that dies before it has caught up has not written, and must find out at its next
+    /// start that another did.
+    async fn settle(&self) -> Result<(), ModelError> {
+        let settle = async || {
+            let query = sqlx::query("UPDATE writers SET holder = $3 WHERE id = $1 AND term = $2")
+                .bind(self.writer)
+                .bind(self.term)
+                .bind(&self.holder.0[..]);
+            let mut connection = self.pool.acquire().await?;
+            let settled = timeout(ANSWER_MAX, query.execute(&mut *connection)).await;
+            let rows = finish(connection, settled)?.rows_affected();
+            if rows == 1 { Ok(()) } else { Err(self.stale()) }
+        };
+        self.settled.get_or_try_init(settle).await.copied()
+    }
+
+    async fn bind_on(
+        &self,
+        connection: &mut PgConnection,
+        process: &ProcessId,
+    ) -> Result<bool, ModelError> {
+        let bound = sqlx::query(
+            "INSERT INTO processes (process, writer) SELECT $3, $1 WHERE fence($1, $2) \
+             ON CONFLICT (process) DO NOTHING",
+        )
+        .bind(self.writer)
+        .bind(self.term)
+        .bind(&process.as_bytes()[..])
+        .execute(&mut *connection)
+        .await?;
+        if bound.rows_affected() == 1 {
+            return Ok(true);
+        }
+        let (fenced, owner): (bool, Option<i32>) = sqlx::query_as(
+            "SELECT fence($1, $2), (SELECT writer FROM processes WHERE process = $3)",
+        )
+        .bind(self.writer)
+        .bind(self.term)
+        .bind(&process.as_bytes()[..])
+        .fetch_one(connection)
+        .await?;
+        if fenced { Ok(owner == Some(self.writer)) } else { Err(self.stale()) }
+    }
+
+    fn stale(&self) -> ModelError {
+        ModelError::Stale { term: self.term.unsigned_abs() }
+    }
+}
+
+/// What raising a term brings to light.
+struct Raised {
+    writer: i32,
+    term: i64,
+    holder: Option<Vec<u8>>,
+    closed: i64,
+}
+
+/// Raises a term; ends the sessions of an older one that do not let it.
+async fn raise_patiently(
+    connection: &mut PgConnection,
+    name: &str,
+    address: Address,
+) -> Result<Raised, sqlx::Error> {
+    for _ in 1..TAKE_ATTEMPTS_MAX {
+        match raise(connection, name, address).await {
+            Err(error) if is_lock_timeout(&error) => {
+                let ended: i64 =
+                    sqlx::query_scalar(END_HOLDERS).bind(name).fetch_one(&mut *connection).await?;
+                tracing::warn!(
+                    writer.name = name,
+                    sessions = ended,
+                    "ended sessions of an older term"
+                );
+            }
+            other => return other,
+        }
+    }
+    raise(connection, name, address).await
+}
+
+/// Ends the sessions that hold the fence of a writer, and counts them.
+const END_HOLDERS: &str = "\
+    SELECT count(pg_terminate_backend(pid)) FROM pg_locks \
+    WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock' \
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+      AND classid::bigint = fence_class() \
+      AND objid::bigint = (SELECT id FROM writers WHERE name = $1)";
+
+/// One attempt. The order matters: the new term is written, then everybody who passed the fence before
+/// is waited for, then what they left is read.
+async fn raise(
+    connection: &mut PgConnection,
+    name: &str,
+    address: Address,
+) -> Result<Raised, sqlx::Error> {
+    let mut transaction = sqlx::Connection::begin(connection).await?;
+    sqlx::query("SET LOCAL lock_timeout = '2s'").execute(&mut *transaction).await?;
+    let taken = sqlx::query(
+        "INSERT INTO writers (name, term) VALUES ($1, 1) \
+         ON CONFLICT (name) DO UPDATE SET term = writers.term + 1 RETURNING id, term, holder",
+    )
+    .bind(name)
+    .fetch_one(&mut *transaction)
+    .await?;
+    let (writer, term, holder) = (taken.try_get(0)?, taken.try_get(1)?, taken.try_get(2)?);
+    sqlx::query("SELECT pg_advisory_xact_lock(fence_class(), $1)")
+        .bind::<i32>(writer)
+        .execute(&mut *transaction)
+        .await?;
+    let closed = sqlx::query_scalar(
+        "INSERT INTO writer_progress (writer, closed_timestamp, block_height, address) \
+         VALUES ($1, 0, 0, $2) \
+         ON CONFLICT (writer) DO UPDATE SET address = excluded.address RETURNING closed_timestamp",
+    )
+    .bind(writer)
+    .bind(&address.as_bytes()[..])
+    .fetch_one(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Raised { writer, term, holder, closed })
+}
+
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
+}
+
+/// Ends a use of a connection. One that did not answer as it should is not used again: it may be dead,
+/// or lead to a server that is the primary no more.
+fn finish<T, E: Into<ModelError>>(
+    mut connection: PoolConnection<Postgres>,
+    answer: Result<Result<T, E>, Elapsed>,
+) -> Result<T, ModelError> {
+    let answer = answer.map_or_else(
+        |_| Err(ModelError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into())),
+        |answer| answer.map_err(Into::into),
+    );
+    if matches!(answer, Err(ModelError::Unavailable(_))) {
+        connection.close_on_drop();
+    }
+    answer
+}
+
+/// A number as the database has it.
+fn to_db(number: u64, what: &'static str) -> Result<i64, ModelError> {
+    i64::try_from(number).map_err(|_| ModelError::OutOfRange(what))
+}
+
+/// A number from the database.
+fn from_db(number: i64, what: &'static str) -> Result<u64, ModelError> {
+    u64::try_from(number).map_err(|_| ModelError::Damaged(what))
+}
+
+/// Bytes of a known length from the database.
+fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], ModelError> {
+    bytes.try_into().map_err(|_| ModelError::Damaged(what))
+}
