@@ -10,14 +10,16 @@ use clap::Args;
 use prometheus_client::registry::Registry;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use rota_ans104::{Signer, Wallet};
+use rota_ans104::{Address, Signer, Wallet};
 use rota_ledger::{Ledger, LedgerOptions};
 use rota_permaweb::{
     Bundler, BundlerConfig, Gateway, HEIGHT_POLL_INTERVAL_DEFAULT, HeightCache, run_height_poller,
 };
+use rota_read::ReadState;
+use rota_readmodel::{ReadModel, ReadModelConfig};
 use rota_schedule::{Clock, SystemClock};
 use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs};
-use rota_writer::{Uploader, UploaderParts, Writer, WriterMetrics, WriterParts};
+use rota_writer::{Database, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +69,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", settings.address))?;
     let stop = Stop::on_signals()?;
     let announcement = Announcement::of(&settings, &found, server.local_addr());
-    let (scheduler, app) = Scheduler::start(settings, found.wallet, &stop)?;
+    let (scheduler, app) = Scheduler::start(settings, found.wallet, &stop).await?;
     announcement.print(&scheduler.ledger)?;
     server.run(app, stop.wait()).await?;
     scheduler.finish().await
@@ -82,26 +84,34 @@ struct Scheduler {
 
 impl Scheduler {
     /// Opens the ledger and starts all that works on it; the routes are the second part.
-    fn start(settings: Settings, wallet: Wallet, stop: &Stop) -> anyhow::Result<(Self, Router)> {
+    async fn start(
+        settings: Settings,
+        wallet: Wallet,
+        stop: &Stop,
+    ) -> anyhow::Result<(Self, Router)> {
         let mut registry = Registry::default();
         let http = HttpMetrics::register(&mut registry);
         let writer_metrics = WriterMetrics::register(&mut registry);
         let ledger = open_ledger(&settings, &writer_metrics)?;
         note_scheduler(&ledger, &wallet)?;
+        let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer: Arc<dyn Signer> = Arc::new(wallet);
         let gateway = Gateway::new(settings.gateway)?;
         let height = HeightCache::starting_at(ledger.block_height());
+        let read = read_routes(settings.read, &ledger, &clock)?;
         let writer = Writer::start(
             settings.writer,
             WriterParts {
                 ledger: ledger.clone(),
+                database,
                 signer: signer.clone(),
                 clock: clock.clone(),
                 gateway: gateway.clone(),
                 height: height.clone(),
                 metrics: writer_metrics.clone(),
-                anchor_seed: rand::make_rng::<StdRng>().random(),
+                anchor_seed: seed(),
+                retry_seed: seed(),
             },
         )?;
         let mut tasks =
@@ -118,7 +128,7 @@ impl Scheduler {
             clock,
             show_metrics: settings.metrics,
         };
-        Ok((Self { ledger, writer, tasks }, server::router(watch, &http)))
+        Ok((Self { ledger, writer, tasks }, server::router(read, watch, &http)))
     }
 
     /// Commits what is in flight, lets the tasks record what they did, and closes the ledger.
@@ -127,11 +137,8 @@ impl Scheduler {
         for task in tasks {
             task.await?;
         }
-        tokio::task::spawn_blocking(move || {
-            writer.stop();
-            ledger.close()
-        })
-        .await??;
+        writer.finish().await?;
+        tokio::task::spawn_blocking(move || ledger.close()).await??;
         tracing::info!("stopped");
         Ok(())
     }
@@ -143,6 +150,46 @@ fn open_ledger(settings: &Settings, metrics: &WriterMetrics) -> anyhow::Result<L
     let observe = Arc::new(move |commit| metrics.observe_commit(&commit));
     let options = LedgerOptions { observe: Some(observe), ..LedgerOptions::default() };
     Ledger::open(&dir, options).with_context(|| format!("cannot open the ledger {}", dir.display()))
+}
+
+/// Makes ledger and database agree, if there is a database.
+async fn database(
+    settings: &Settings,
+    ledger: &Ledger,
+    address: Address,
+    metrics: &WriterMetrics,
+) -> anyhow::Result<Option<Database>> {
+    let Some(config) = settings.database.clone() else {
+        let waiting = ledger.provisional_after(None, 1)?;
+        anyhow::ensure!(
+            waiting.is_empty(),
+            "the ledger holds entries that a database has not committed: set DATABASE_URL to it"
+        );
+        return Ok(None);
+    };
+    let url = config.url.clone();
+    let opened = Database::open(config, ledger, address, metrics).await;
+    Ok(Some(opened.with_context(|| format!("cannot start on the database {url}"))?))
+}
+
+/// The routes that read: from the database if there is one, since it has the last word.
+fn read_routes(
+    database: Option<ReadModelConfig>,
+    ledger: &Ledger,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Router> {
+    let clock = clock.clone();
+    Ok(match database {
+        None => rota_read::router(Arc::new(ReadState { reader: ledger.clone(), clock })),
+        Some(config) => {
+            let reader = ReadModel::new(config, clock.clone())?;
+            rota_read::router(Arc::new(ReadState { reader, clock }))
+        }
+    })
+}
+
+fn seed() -> [u8; 32] {
+    rand::make_rng::<StdRng>().random()
 }
 
 /// Writes down whose ledger this is, and warns if it was another wallet's.
@@ -167,7 +214,7 @@ fn uploader(
         mode: settings.mode,
         signer: signer.clone(),
         metrics: metrics.clone(),
-        seed: rand::make_rng::<StdRng>().random(),
+        seed: seed(),
     }))
 }
 

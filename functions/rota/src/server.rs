@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use rota_ledger::Ledger;
-use rota_read::ReadState;
 use rota_schedule::Clock;
 use rota_service::{HttpMetrics, layers, metrics};
 use rota_wire::ApiError;
@@ -24,15 +23,14 @@ pub(crate) struct Watch {
     pub(crate) show_metrics: bool,
 }
 
-/// All routes, with the layers that every server of rota has.
-pub(crate) fn router(watch: Watch, http: &HttpMetrics) -> Router {
-    let read = ReadState { reader: watch.ledger.clone(), clock: watch.clock.clone() };
+/// All routes, with the layers that every server of rota has. `read` has those that show schedules.
+pub(crate) fn router(read: Router, watch: Watch, http: &HttpMetrics) -> Router {
     let writer = watch.writer.clone();
     let mut own = Router::new().route("/health", get(health));
     if watch.show_metrics {
         own = own.route("/metrics", get(show_metrics));
     }
-    let app = rota_read::router(Arc::new(read))
+    let app = read
         .merge(rota_writer::router(writer))
         .merge(own.with_state(Arc::new(watch)))
         .fallback(async || ApiError::NoRoute)
@@ -41,7 +39,7 @@ pub(crate) fn router(watch: Watch, http: &HttpMetrics) -> Router {
 }
 
 async fn health(State(watch): State<Arc<Watch>>) -> Response {
-    match watch.writer.refuses() {
+    match watch.writer.ails() {
         None => StatusCode::OK.into_response(),
         Some(reason) => ApiError::NotAccepting(reason).into_response(),
     }

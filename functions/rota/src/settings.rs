@@ -5,7 +5,9 @@ use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
 use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
-use rota_writer::{UploadMode, WriterConfig};
+use rota_readmodel::DatabaseUrl;
+use rota_readmodel::ReadModelConfig;
+use rota_writer::{AckAfter, DatabaseConfig, UploadMode, WriterConfig};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use url::Url;
 
 const ARWEAVE_NET: &str = "https://arweave.net";
 const PORT_DEFAULT: u16 = 9000;
+/// A writer that is the only one needs no name of its own.
+const WRITER_NAME_DEFAULT: &str = "main";
 /// The largest item unless configured otherwise, in bytes (the reference's default).
 const ITEM_BYTES_MAX_DEFAULT: ByteSize = ByteSize(10 << 20);
 const CPUS_FALLBACK: usize = 2;
@@ -49,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) wallet_path: PathBuf,
     pub(crate) gateway: GatewayConfig,
     pub(crate) upload: Option<UploadSettings>,
+    pub(crate) database: Option<DatabaseConfig>,
+    pub(crate) read: Option<ReadModelConfig>,
     pub(crate) writer: WriterConfig,
     pub(crate) metrics: bool,
     pub(crate) log_format: LogFormat,
@@ -59,6 +65,7 @@ impl Settings {
     /// Reads them all; `env` then knows what was asked and where each value came from.
     pub(crate) fn read(env: &mut Env) -> anyhow::Result<Self> {
         let data_dir = data_dir(env)?;
+        let database = database(env)?;
         Ok(Self {
             address: SocketAddr::new(
                 env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?,
@@ -68,6 +75,8 @@ impl Settings {
             data_dir,
             gateway: gateway(env)?,
             upload: upload(env)?,
+            read: None,
+            database,
             writer: WriterConfig {
                 item_bytes_max: env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)?.0,
                 deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
@@ -126,6 +135,51 @@ fn gateway(env: &mut Env) -> anyhow::Result<GatewayConfig> {
         arweave_url_list: env.or("ARWEAVE_URL_LIST", Vec::new())?,
         timeout: env.or("GATEWAY_TIMEOUT", REQUEST_TIMEOUT_DEFAULT)?,
     })
+}
+
+/// A database.
+struct PostgresUrl(DatabaseUrl);
+
+impl Setting for PostgresUrl {
+    const EXPECTS: &'static str = "a postgres:// URL";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// When a client is told that its item is placed.
+#[derive(Default)]
+struct AckSetting(AckAfter);
+
+impl Setting for AckSetting {
+    const EXPECTS: &'static str = "database or disk";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "database" => Some(Self(AckAfter::Database)),
+            "disk" => Some(Self(AckAfter::Disk)),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self.0 {
+            AckAfter::Database => "database".to_owned(),
+            AckAfter::Disk => "disk".to_owned(),
+        }
+    }
+}
+
+fn database(env: &mut Env) -> Result<Option<DatabaseConfig>, ConfigError> {
+    let url: Option<PostgresUrl> = env.get("DATABASE_URL")?;
+    let name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
+    let ack_after = env.or("ACK_AFTER", AckSetting::default())?.0;
+    Ok(url.map(|PostgresUrl(url)| DatabaseConfig { url, name, ack_after }))
 }
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {

@@ -5,6 +5,7 @@ use crate::writer::Writer;
 use bytes::Bytes;
 use rota_ans104::{Item, ItemId};
 use rota_permaweb::PermawebError;
+use rota_readmodel::ModelError;
 use rota_schedule::{
     Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
     settlement_depth,
@@ -52,7 +53,13 @@ impl Writer {
             }
             Candidate::Process { .. } | Candidate::Message { .. } => true,
         };
-        Ok(Facts { process_known, on_boot_found })
+        let bound_here = match (candidate, self.database()) {
+            (Candidate::Process { .. }, Some(database)) if on_boot_found && !process_known => {
+                database.projection.bind(&process).await.map_err(|error| unbound(&error))?
+            }
+            _ => true,
+        };
+        Ok(Facts { process_known, on_boot_found, bound_here })
     }
 
     /// Admits an item that lies elsewhere: by what the gateway knows of it, or with `base_layer` by
@@ -82,7 +89,7 @@ impl Writer {
 
     fn settlement_depth(&self, process: &ProcessId) -> Result<u64, ApiError> {
         let entry = self.ledger().entry(process, 0).map_err(|error| store(&error))?;
-        let bytes = entry.and_then(|entry| entry.into_inner().message).unwrap_or_default();
+        let bytes = entry.and_then(|entry| entry.message).unwrap_or_default();
         // Without an item of its own (an imported process) there is no wish, and the default holds.
         Ok(Item::parse(bytes).map_or_else(
             |_| rota_schedule::SETTLEMENT_DEPTH_DEFAULT,
@@ -113,6 +120,11 @@ impl Writer {
 fn upstream(error: &PermawebError) -> ApiError {
     tracing::warn!(%error, "a gateway did not answer");
     ApiError::Upstream("the gateway")
+}
+
+fn unbound(error: &ModelError) -> ApiError {
+    tracing::error!(error = error as &dyn std::error::Error, "a process could not be bound");
+    ApiError::Upstream("the database")
 }
 
 fn store(error: &rota_ledger::LedgerError) -> ApiError {

@@ -34,6 +34,11 @@ pub struct WriterMetrics {
     pub(crate) queue: Histogram,
     pub(crate) sign: Histogram,
     commit: Histogram,
+    project: Histogram,
+    projected: Counter,
+    pub(crate) projection_failures: Counter,
+    pub(crate) projection_rows: Gauge,
+    pub(crate) term: Gauge,
     pub(crate) repeated: Counter,
     pub(crate) waiting: Gauge,
     pub(crate) lanes: Gauge,
@@ -60,6 +65,11 @@ impl WriterMetrics {
             queue: stage("queue"),
             sign: stage("sign"),
             commit: stage("commit"),
+            project: stage("project"),
+            projected: Counter::default(),
+            projection_failures: Counter::default(),
+            projection_rows: Gauge::default(),
+            term: Gauge::default(),
             repeated: Counter::default(),
             waiting: Gauge::default(),
             lanes: Gauge::default(),
@@ -82,8 +92,10 @@ impl WriterMetrics {
             ("rota_repeated_items", "Items answered with the entry they had", &self.repeated),
             ("rota_uploads", "Items that a bundler took", &self.uploads),
             ("rota_upload_failures", "Deliveries to be tried again", &self.upload_failures),
-            ("rota_commits", "Group commits", &self.commits),
-            ("rota_entries_committed", "Entries committed", &self.entries),
+            ("rota_commits", "Group commits of the ledger", &self.commits),
+            ("rota_entries_committed", "Entries stored in the ledger", &self.entries),
+            ("rota_entries_projected", "Entries committed in the database", &self.projected),
+            ("rota_projection_failures", "Batches without an answer", &self.projection_failures),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
@@ -91,6 +103,8 @@ impl WriterMetrics {
         let gauges = [
             ("rota_write_queue_depth", "Items waiting in a lane", &self.waiting),
             ("rota_lanes_active", "Processes with items in flight", &self.lanes),
+            ("rota_projection_rows", "Entries waiting for the database", &self.projection_rows),
+            ("rota_writer_term", "The term of this writer, 0 without a database", &self.term),
             ("rota_outbox_depth", "Items committed and not uploaded yet", &self.outbox_depth),
             ("rota_outbox_age_seconds", "Age of the oldest item there", &self.outbox_age),
             ("rota_ledger_failed", "1 after a failed write, until a restart", &self.failed),
@@ -108,6 +122,12 @@ impl WriterMetrics {
         self.commit.observe(commit.duration.as_secs_f64());
         self.commits.inc();
         self.entries.inc_by(commit.entries as u64);
+    }
+
+    /// Takes in one batch that the database committed.
+    pub(crate) fn projected(&self, rows: usize, took: Duration) {
+        self.project.observe(took.as_secs_f64());
+        self.projected.inc_by(rows as u64);
     }
 
     /// Takes in what the ledger knows, before the metrics are shown.

@@ -1,7 +1,9 @@
 //! The writer as one thing: what it is made of, how it starts and how it stops.
 
 use crate::WriterMetrics;
+use crate::database::{self, Database};
 use crate::lanes::{Answer, LaneParts, Lanes};
+use parking_lot::Mutex;
 use rota_ans104::Signer;
 use rota_ledger::Ledger;
 use rota_permaweb::{Gateway, HeightCache};
@@ -10,11 +12,17 @@ use rota_service::BodyBudget;
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
 
 /// Bytes of request bodies that may be in flight together.
 const BODIES_BYTES_MAX: usize = 256 << 20;
+/// How long a stop waits for the database to commit what is in flight. What it does not commit is sent
+/// again at the next start.
+const LAND_MAX: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LAND_POLL: Duration = Duration::from_millis(5);
 /// How long a POST waits for its commit before it is told that the outcome is unknown.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -33,8 +41,10 @@ pub struct WriterConfig {
 
 /// What a writer works with.
 pub struct WriterParts {
-    /// Where entries are committed.
+    /// Where entries are stored, and without a database committed.
     pub ledger: Ledger,
+    /// Where entries are committed.
+    pub database: Option<Database>,
     /// The scheduler's key.
     pub signer: Arc<dyn Signer>,
     /// The wall clock.
@@ -47,6 +57,8 @@ pub struct WriterParts {
     pub metrics: WriterMetrics,
     /// Makes the anchors of assignments: 32 random bytes.
     pub anchor_seed: [u8; 32],
+    /// Spreads what is tried again: 32 random bytes.
+    pub retry_seed: [u8; 32],
 }
 
 /// A running writer. Clones are the same writer.
@@ -57,33 +69,52 @@ struct Inner {
     config: WriterConfig,
     ledger: Ledger,
     gateway: Gateway,
-    lanes: Lanes,
+    database: Option<Database>,
+    lanes: Arc<Lanes>,
+    /// Projector and heartbeat, until the writer is finished.
+    tasks: Mutex<Tasks>,
     metrics: WriterMetrics,
     bodies: BodyBudget,
     verifiers: Semaphore,
     stopping: AtomicBool,
 }
 
+#[derive(Default)]
+struct Tasks {
+    projector: Vec<JoinHandle<()>>,
+    heartbeat: Option<JoinHandle<()>>,
+}
+
 impl Writer {
-    /// Starts the signing threads.
+    /// Starts the signing threads and what works with the database. To be called within a runtime.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(config: WriterConfig, parts: WriterParts) -> std::io::Result<Self> {
         let lane_parts = LaneParts {
             ledger: parts.ledger.clone(),
+            database: parts.database.clone(),
             signer: parts.signer,
             clock: parts.clock,
-            height: parts.height,
+            height: parts.height.clone(),
             metrics: parts.metrics.clone(),
         };
-        let lanes = Lanes::start(lane_parts, config.cpus, parts.anchor_seed)?;
+        let lanes = Arc::new(Lanes::start(lane_parts, config.cpus, parts.anchor_seed)?);
+        let mut tasks = Tasks::default();
+        if let Some(database) = &parts.database {
+            tasks.projector = database.start(parts.retry_seed);
+            let (ledger, lanes) = (parts.ledger.clone(), lanes.clone());
+            let beat = database::beat(database.clone(), ledger, lanes, parts.height);
+            tasks.heartbeat = Some(tokio::spawn(beat));
+        }
         Ok(Self(Arc::new(Inner {
             verifiers: Semaphore::new(config.cpus * 2),
             config,
             ledger: parts.ledger,
             gateway: parts.gateway,
+            database: parts.database,
             lanes,
+            tasks: Mutex::new(tasks),
             metrics: parts.metrics,
             bodies: BodyBudget::new(BODIES_BYTES_MAX),
             stopping: AtomicBool::new(false),
@@ -96,7 +127,20 @@ impl Writer {
         if self.0.ledger.failure().is_some() {
             return Some("a write to the ledger failed; mend the disk and restart");
         }
+        if self.0.lanes.have_died() {
+            return Some("a signing thread failed; restart");
+        }
+        if let Some(reason) = self.0.database.as_ref().and_then(|it| it.projector.failure()) {
+            return Some(reason);
+        }
         self.0.stopping.load(Ordering::Relaxed).then_some("the scheduler is stopping")
+    }
+
+    /// Why it is not well, for `/health`: it refuses items, or takes them and cannot commit them now.
+    #[must_use]
+    pub fn ails(&self) -> Option<&'static str> {
+        let silent = || self.0.database.as_ref().is_some_and(|it| it.projector.is_silent());
+        self.refuses().or_else(|| silent().then_some("the database does not answer"))
     }
 
     /// From now on no item is taken; those in flight go on.
@@ -104,11 +148,37 @@ impl Writer {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Hands what is signed to the ledger and ends the signing threads; the ledger commits it at the
-    /// latest when it is closed. Blocks.
-    pub fn stop(&self) {
+    /// Takes nothing more, lets what is signed be committed, and ends everything that works on it. What
+    /// the database does not commit in time is sent again at the next start. The ledger is then to be
+    /// closed.
+    ///
+    /// # Errors
+    /// A part of the writer has panicked.
+    pub async fn finish(&self) -> Result<(), tokio::task::JoinError> {
         self.refuse();
-        self.0.lanes.stop();
+        let lanes = self.0.lanes.clone();
+        tokio::task::spawn_blocking(move || lanes.stop()).await?;
+        let since = Instant::now();
+        while self.0.lanes.in_flight() > 0 && since.elapsed() < LAND_MAX {
+            tokio::time::sleep(LAND_POLL).await;
+        }
+        let tasks = std::mem::take(&mut *self.0.tasks.lock());
+        // First the heartbeat: what is given up now may still come.
+        if let Some(heartbeat) = tasks.heartbeat {
+            heartbeat.abort();
+            let _ = heartbeat.await;
+        }
+        if let Some(database) = &self.0.database {
+            database.projector.stop();
+        }
+        let deadline = tokio::time::Instant::now() + LAND_MAX;
+        for mut worker in tasks.projector {
+            match tokio::time::timeout_at(deadline, &mut worker).await {
+                Ok(ended) => ended?,
+                Err(_) => worker.abort(),
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn config(&self) -> &WriterConfig {
@@ -121,6 +191,10 @@ impl Writer {
 
     pub(crate) fn gateway(&self) -> &Gateway {
         &self.0.gateway
+    }
+
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.0.database.as_ref()
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {

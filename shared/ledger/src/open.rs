@@ -95,7 +95,7 @@ fn check_format(store: &Store) -> Result<(), LedgerError> {
     if let Some(bytes) = store.get(Family::Meta, META_FORMAT)? {
         let found = record::read_number("format", &bytes)?;
         newer_than_known(found)?;
-        if found == FORMAT.into() {
+        if found == u64::from(FORMAT) {
             return Ok(());
         }
     } else {

@@ -50,6 +50,9 @@ pub enum Refusal {
         /// Blocks that the process asks for.
         needed: u64,
     },
+    /// Another writer was the first to take this process (RTE-1).
+    #[error("process {0} belongs to another writer")]
+    BoundElsewhere(ProcessId),
     /// A message of this content is in the schedule already (DUP-2).
     #[error("a message of this content is in the schedule already, at nonce {nonce}")]
     Duplicate {
@@ -89,6 +92,8 @@ pub struct Facts {
     pub process_known: bool,
     /// A gateway has the transaction that `On-Boot` names.
     pub on_boot_found: bool,
+    /// The process is, or may become, this writer's.
+    pub bound_here: bool,
 }
 
 /// Something that may be placed in a schedule.
@@ -152,12 +157,15 @@ impl Candidate {
     /// Admits it if the facts allow.
     ///
     /// # Errors
-    /// [`Refusal::ProcessUnknown`] or [`Refusal::OnBootNotFound`].
+    /// [`Refusal::ProcessUnknown`], [`Refusal::OnBootNotFound`] or [`Refusal::BoundElsewhere`].
     pub fn admit(self, facts: Facts) -> Result<Admitted, Refusal> {
         let process = self.process();
         let (item, subject, content) = match self {
             Self::Process { on_boot: Some(id), .. } if !facts.on_boot_found => {
                 return Err(Refusal::OnBootNotFound(id));
+            }
+            Self::Process { .. } if !facts.bound_here => {
+                return Err(Refusal::BoundElsewhere(process));
             }
             Self::Process { item, .. } => (item, Subject::Process, None),
             Self::Message { .. } if !facts.process_known => {

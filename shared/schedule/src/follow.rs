@@ -50,7 +50,13 @@ impl Follower {
     /// Starts before the first entry.
     #[must_use]
     pub const fn new(process: ProcessId) -> Self {
-        Self { process, head: None }
+        Self::after(process, None)
+    }
+
+    /// Starts after an entry that is known to be right.
+    #[must_use]
+    pub const fn after(process: ProcessId, head: Option<Head>) -> Self {
+        Self { process, head }
     }
 
     /// The newest entry that was followed.

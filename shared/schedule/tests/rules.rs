@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 static WALLET: LazyLock<Wallet> = LazyLock::new(|| Wallet::generate(WalletKind::Ed25519).unwrap());
 const ID: &str = "fOi3N1_9VdYG_skzQBL7b2GARdK53mHd5eBFYZtpFqY";
-const KNOWN: Facts = Facts { process_known: true, on_boot_found: true };
+const KNOWN: Facts = Facts { process_known: true, on_boot_found: true, bound_here: true };
 
 fn item(tags: &[(&str, &str)], target: Option<[u8; 32]>) -> VerifiedItem {
     let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -83,7 +83,7 @@ fn a_message_needs_its_process_and_a_process_its_boot() {
         ];
         Candidate::of(item(&tags, None), true)
     };
-    let nothing = Facts { process_known: false, on_boot_found: false };
+    let nothing = Facts { process_known: false, on_boot_found: false, bound_here: true };
     assert!(process("Data").unwrap().admit(nothing).is_ok());
     assert_eq!(
         process(ID).unwrap().admit(nothing).unwrap_err(),

@@ -9,7 +9,10 @@
 //! Lanes exist only while they have work, so memory follows the load and not the number of processes.
 //! Submission and removal happen under one lock, so a process never has two lanes.
 
+mod table;
+
 use crate::WriterMetrics;
+use crate::database::{AckAfter, Database};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -17,15 +20,17 @@ use rand::{Rng, SeedableRng};
 use rota_ans104::Signer;
 use rota_ledger::{Append, Ledger};
 use rota_permaweb::HeightCache;
+use rota_readmodel::Row;
 use rota_schedule::{
     Admitted, Assignment, Clock, Committed, ContentHash, Entry, Head, MessageId, ProcessId,
-    Refusal, Subject, Timestamp, next_slot,
+    Refusal, Slot, Subject, Timestamp,
 };
 use rota_wire::ApiError;
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
+use table::{Job, Reply, StagedContent, Table};
 use tokio::sync::oneshot;
 
 /// Items that may wait in one lane; the next one is told to come back (429).
@@ -38,32 +43,12 @@ pub(crate) type Answer = Result<Committed<Entry>, ApiError>;
 /// What the lanes work with.
 pub(crate) struct LaneParts {
     pub(crate) ledger: Ledger,
+    /// Where entries are committed; without one, in the ledger.
+    pub(crate) database: Option<Database>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) height: HeightCache,
     pub(crate) metrics: WriterMetrics,
-}
-
-/// An item on its way into a schedule.
-struct Job {
-    admitted: Admitted,
-    reply: oneshot::Sender<Answer>,
-    since: Instant,
-}
-
-#[derive(Default)]
-struct Lane {
-    queue: VecDeque<Job>,
-    /// A signing thread holds this lane, or will as soon as one is free.
-    scheduled: bool,
-    /// The head with all staged entries; `None` until the first turn.
-    head: Option<Head>,
-    /// Posted items that are signed and not committed, with those who posted them again meanwhile.
-    staged: HashMap<MessageId, Vec<oneshot::Sender<Answer>>>,
-    /// Their contents (DUP-2), and at which nonce.
-    contents: HashMap<ContentHash, u64>,
-    /// Entries handed to the ledger that it has not answered for.
-    uncommitted: usize,
 }
 
 enum Turn {
@@ -81,12 +66,8 @@ struct Shared {
     parts: LaneParts,
     table: Mutex<Table>,
     turns: Sender<Turn>,
-}
-
-#[derive(Default)]
-struct Table {
-    lanes: HashMap<ProcessId, Lane>,
-    waiting: usize,
+    /// A signing thread has panicked: the lane it held stands still for good.
+    died: AtomicBool,
 }
 
 impl Lanes {
@@ -97,7 +78,9 @@ impl Lanes {
         anchor_seed: [u8; 32],
     ) -> std::io::Result<Self> {
         let (turns, ready) = unbounded();
-        let shared = Arc::new(Shared { parts, table: Mutex::default(), turns });
+        let closed = parts.database.as_ref().map_or(Timestamp(0), |database| database.closed);
+        let table = Mutex::new(Table::new(closed));
+        let shared = Arc::new(Shared { parts, table, turns, died: AtomicBool::new(false) });
         let mut seeds = StdRng::from_seed(anchor_seed);
         let mut threads = Vec::with_capacity(signers);
         for index in 0..signers {
@@ -112,6 +95,10 @@ impl Lanes {
     /// Puts an item at the end of its lane. The answer comes when its entry is committed; whoever
     /// drops the receiver changes nothing about the entry.
     pub(crate) fn submit(&self, admitted: Admitted) -> Result<oneshot::Receiver<Answer>, ApiError> {
+        if self.shared.parts.database.as_ref().is_some_and(|database| database.projector.is_full())
+        {
+            return Err(ApiError::Upstream("the database"));
+        }
         let (reply, answer) = oneshot::channel();
         let process = admitted.process;
         let mut table = self.shared.table.lock();
@@ -138,6 +125,22 @@ impl Lanes {
         self.shared.table.lock().lanes.get(process).is_some_and(|lane| lane.head.is_some())
     }
 
+    /// Whether a signing thread has panicked.
+    pub(crate) fn have_died(&self) -> bool {
+        self.shared.died.load(Ordering::Relaxed)
+    }
+
+    /// Entries that are signed, or about to be, and not committed.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.shared.table.lock().in_flight()
+    }
+
+    /// Promises that no entry will come at or below the time it returns: see [`Table::close`].
+    pub(crate) fn close(&self) -> Timestamp {
+        let now = self.shared.parts.clock.now();
+        self.shared.table.lock().close(now)
+    }
+
     /// Lets the signing threads hand over what they have begun, and waits for them. What is still queued
     /// is given up: it has no slot yet, and whoever waits for it learns that the outcome is unknown.
     pub(crate) fn stop(&self) {
@@ -154,6 +157,27 @@ impl Lanes {
     }
 }
 
+/// Tells of a signing thread that panics.
+struct Death<'a>(&'a Shared);
+
+impl Drop for Death<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.died.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An entry that is signed and not committed: who is told, and what is remembered of it meanwhile.
+struct Staged {
+    process: ProcessId,
+    /// The item's id, if it was posted: whoever posts it again waits with it.
+    posted: Option<MessageId>,
+    content: Option<ContentHash>,
+    /// Who waits for an item that was only assigned.
+    alone: Option<Reply>,
+}
+
 /// What a turn comes to.
 enum Placing {
     /// The item has its entry already.
@@ -164,6 +188,7 @@ enum Placing {
 
 impl Shared {
     fn sign_for(self: &Arc<Self>, ready: &Receiver<Turn>, mut anchors: StdRng) {
+        let _death = Death(self);
         while let Ok(Turn::Lane(process)) = ready.recv() {
             if let Some((job, staged)) = self.next_job(&process) {
                 self.parts.metrics.queue.observe(job.since.elapsed().as_secs_f64());
@@ -217,6 +242,7 @@ impl Shared {
     /// The serial step: duplicate check, slot, one signature, hand-over to the ledger.
     fn place(self: &Arc<Self>, job: Job, staged: Option<Head>, anchors: &mut StdRng) {
         let Job { admitted, reply, .. } = job;
+        let Some(reply) = self.join_duplicate(&admitted, reply) else { return };
         match self.placing(&admitted, staged) {
             Ok(Placing::Known(entry)) => {
                 self.parts.metrics.repeated.inc();
@@ -230,34 +256,43 @@ impl Shared {
         }
     }
 
+    /// Whoever brings a content that is staged waits for what becomes of it: nobody is told of an entry
+    /// before it is committed (DUR-1). Gives the reply back if there is none.
+    fn join_duplicate(&self, admitted: &Admitted, reply: Reply) -> Option<Reply> {
+        let mut table = self.table.lock();
+        let lane = table.lanes.get_mut(&admitted.process);
+        let staged = lane.zip(admitted.content.as_ref());
+        match staged.and_then(|(lane, content)| lane.contents.get_mut(content)) {
+            Some(staged) => {
+                staged.waiting.push(reply);
+                None
+            }
+            None => Some(reply),
+        }
+    }
+
     fn placing(&self, admitted: &Admitted, staged: Option<Head>) -> Result<Placing, ApiError> {
         let ledger = &self.parts.ledger;
         if ledger.failure().is_some() {
             return Err(ApiError::NotAccepting("a write to the ledger failed"));
         }
+        if let Some(reason) = self.parts.database.as_ref().and_then(|it| it.projector.failure()) {
+            return Err(ApiError::NotAccepting(reason));
+        }
         let process = &admitted.process;
         if admitted.message.is_some()
             && let Some(nonce) = ledger.place_of(process, &admitted.message_id).map_err(internal)?
         {
+            // It is not staged, else it would have joined those who wait: so it is committed.
             let entry = ledger.entry(process, nonce).map_err(internal)?;
             return entry
-                .map(Placing::Known)
+                .map(|entry| Placing::Known(Committed::by_store(entry)))
                 .ok_or_else(|| internal("an indexed entry is missing"));
         }
-        if let Some(content) = &admitted.content {
-            let staged = self
-                .table
-                .lock()
-                .lanes
-                .get(process)
-                .and_then(|lane| lane.contents.get(content).copied());
-            let place = match staged {
-                Some(nonce) => Some(nonce),
-                None => ledger.place_of_content(process, content).map_err(internal)?,
-            };
-            if let Some(nonce) = place {
-                return Err(Refusal::Duplicate { nonce }.into());
-            }
+        if let Some(content) = &admitted.content
+            && let Some(nonce) = ledger.place_of_content(process, content).map_err(internal)?
+        {
+            return Err(Refusal::Duplicate { nonce }.into());
         }
         let head = match staged {
             Some(head) => Some(head),
@@ -278,13 +313,32 @@ impl Shared {
         head: Option<&Head>,
         anchors: &mut StdRng,
     ) -> Result<(Entry, Head), ApiError> {
-        let parts = &self.parts;
-        let height = parts.height.get().unwrap_or(0);
-        let slot = next_slot(admitted.process, head, parts.clock.now(), Timestamp(0), height)
+        let height = self.parts.height.get().unwrap_or(0);
+        let now = self.parts.clock.now();
+        // From here on the slot is in flight, so no heartbeat promises that it stays empty.
+        let slot = self
+            .table
+            .lock()
+            .reserve(admitted.process, head, now, height)
             .map_err(internal)?;
+        let signed = self.fill(&slot, admitted, anchors);
+        if signed.is_err() {
+            self.table.lock().give_back(&admitted.process);
+        }
+        signed
+    }
+
+    /// Signs the assignment that fills a slot: once (DUR-3).
+    fn fill(
+        &self,
+        slot: &Slot,
+        admitted: &Admitted,
+        anchors: &mut StdRng,
+    ) -> Result<(Entry, Head), ApiError> {
+        let parts = &self.parts;
         let mut anchor = [0; 24];
         anchors.fill_bytes(&mut anchor);
-        let draft = Assignment::draft(&slot, admitted.subject, &admitted.exclude, anchor);
+        let draft = Assignment::draft(slot, admitted.subject, &admitted.exclude, anchor);
         fail::fail_point!("writer::before_sign");
         let since = Instant::now();
         let assignment = draft.sign(parts.signer.as_ref()).map_err(internal)?;
@@ -301,76 +355,94 @@ impl Shared {
         Ok((entry, slot.head(assignment_id)))
     }
 
-    /// Stages the entry and hands it to the ledger, which answers when it is durable.
-    fn commit(
-        self: &Arc<Self>,
-        admitted: &Admitted,
-        entry: Entry,
-        head: Head,
-        reply: oneshot::Sender<Answer>,
-    ) {
-        let (process, content) = (admitted.process, admitted.content);
-        let posted = admitted.message.is_some().then_some(admitted.message_id);
-        let mut alone = Some(reply);
-        {
-            let mut table = self.table.lock();
-            let lane = table.lanes.entry(process).or_default();
-            lane.head = Some(head);
-            lane.uncommitted += 1;
-            if let Some(id) = posted {
-                lane.staged.entry(id).or_default().extend(alone.take());
-            }
-            if let Some(content) = content {
-                lane.contents.insert(content, entry.nonce);
-            }
-        }
+    /// Stages the entry and hands it to the ledger, which hands it on to the database if there is one.
+    fn commit(self: &Arc<Self>, admitted: &Admitted, entry: Entry, head: Head, reply: Reply) {
+        let (process, content, queued_at) = (admitted.process, admitted.content, entry.timestamp);
+        let staged = self.stage(admitted, &entry, head, reply);
         fail::fail_point!("writer::signed");
         let shared = self.clone();
-        let queued_at = entry.timestamp;
-        let done = move |outcome: Result<Committed<Entry>, _>| {
-            let answer = outcome.map_err(|_| ApiError::OutcomeUnknown);
-            let waiting = shared.unstage(&process, posted.as_ref(), content.as_ref());
-            fail::fail_point!("writer::before_reply");
-            for reply in waiting.into_iter().chain(alone) {
-                let _ = reply.send(answer.clone());
+        let done = move |outcome: Result<Entry, _>| match outcome {
+            Ok(entry) => shared.stored(entry, staged),
+            Err(_) => {
+                shared.tell(staged, Err(ApiError::OutcomeUnknown));
+                shared.land(&process);
             }
         };
-        let append = Append { process, entry, head, content, queued_at };
+        let provisional = self.parts.database.is_some();
+        let append = Append { process, entry, head, content, queued_at, provisional };
         self.parts.ledger.append(append, Box::new(done));
     }
 
-    /// Forgets what was staged for an entry; gives back who waits for it.
-    fn unstage(
-        &self,
-        process: &ProcessId,
-        posted: Option<&MessageId>,
-        content: Option<&ContentHash>,
-    ) -> Vec<oneshot::Sender<Answer>> {
+    fn stage(&self, admitted: &Admitted, entry: &Entry, head: Head, reply: Reply) -> Staged {
+        let (process, content) = (admitted.process, admitted.content);
+        let posted = admitted.message.is_some().then_some(admitted.message_id);
+        let mut alone = Some(reply);
         let mut table = self.table.lock();
-        let Some(lane) = table.lanes.get_mut(process) else { return Vec::new() };
-        lane.uncommitted -= 1;
-        if let Some(content) = content {
-            lane.contents.remove(content);
+        let lane = table.lanes.entry(process).or_default();
+        lane.head = Some(head);
+        if let Some(id) = posted {
+            lane.staged.entry(id).or_default().extend(alone.take());
         }
-        let waiting = posted.and_then(|id| lane.staged.remove(id)).unwrap_or_default();
-        table.remove_if_idle(process);
+        if let Some(content) = content {
+            let staged = StagedContent { nonce: entry.nonce, waiting: Vec::new() };
+            lane.contents.insert(content, staged);
+        }
+        Staged { process, posted, content, alone }
+    }
+
+    /// The entry is durable in the ledger. Without a database that is the commit.
+    fn stored(self: &Arc<Self>, entry: Entry, staged: Staged) {
+        let process = staged.process;
+        let Some(database) = &self.parts.database else {
+            self.tell(staged, Ok(Committed::by_store(entry)));
+            return self.land(&process);
+        };
+        let row = Row { process, entry: entry.clone(), content: staged.content };
+        let shared = self.clone();
+        match database.ack_after {
+            AckAfter::Database => database.projector.submit(
+                row,
+                Box::new(move |committed| {
+                    shared.tell(staged, committed.ok_or(ApiError::OutcomeUnknown));
+                    shared.land(&process);
+                }),
+            ),
+            AckAfter::Disk => {
+                self.tell(staged, Ok(Committed::by_store(entry)));
+                database.projector.submit(row, Box::new(move |_| shared.land(&process)));
+            }
+        }
+    }
+
+    /// Tells everyone who waits for a staged entry, and forgets that it was staged.
+    fn tell(&self, staged: Staged, answer: Answer) {
+        let Staged { process, posted, content, alone } = staged;
+        let (mut waiting, mut duplicates) = (Vec::new(), None);
+        if let Some(lane) = self.table.lock().lanes.get_mut(&process) {
+            duplicates = content.and_then(|content| lane.contents.remove(&content));
+            waiting = posted.and_then(|id| lane.staged.remove(&id)).unwrap_or_default();
+        }
+        fail::fail_point!("writer::before_reply");
+        if let Some(StagedContent { nonce, waiting }) = duplicates {
+            let refused = ApiError::from(Refusal::Duplicate { nonce });
+            let refused = answer.as_ref().map_or(ApiError::OutcomeUnknown, |_| refused);
+            waiting.into_iter().for_each(|reply| drop(reply.send(Err(refused.clone()))));
+        }
+        for reply in waiting.into_iter().chain(alone) {
+            let _ = reply.send(answer.clone());
+        }
+    }
+
+    /// The oldest entry of a process that was in flight is so no more.
+    fn land(&self, process: &ProcessId) {
+        let mut table = self.table.lock();
+        table.land(process);
         self.show_depth(&table);
-        waiting
     }
 
     fn show_depth(&self, table: &Table) {
         self.parts.metrics.waiting.set(i64::try_from(table.waiting).unwrap_or(i64::MAX));
         self.parts.metrics.lanes.set(i64::try_from(table.lanes.len()).unwrap_or(i64::MAX));
-    }
-}
-
-impl Table {
-    /// A lane with nothing queued and nothing uncommitted holds nothing that the ledger does not.
-    fn remove_if_idle(&mut self, process: &ProcessId) {
-        let idle = |lane: &Lane| !lane.scheduled && lane.uncommitted == 0 && lane.queue.is_empty();
-        if self.lanes.get(process).is_some_and(idle) {
-            self.lanes.remove(process);
-        }
     }
 }
 

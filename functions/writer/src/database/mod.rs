@@ -1,0 +1,138 @@
+//! Committing in a database: with `DATABASE_URL` set, an entry exists once its row is committed there
+//! under this writer's term.
+//!
+//! [`Database::open`] takes the name (raising its term) and makes ledger and database agree; then the
+//! *projector* brings every new entry there, and the *heartbeat* publishes up to which time nothing more
+//! will come. Keeps PRJ-1, LSE-1 and, for what it binds, RTE-1.
+
+mod heartbeat;
+mod projector;
+mod queue;
+mod recovery;
+
+pub(crate) use heartbeat::beat;
+pub(crate) use projector::Projector;
+
+use crate::WriterMetrics;
+use projector::WORKERS;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use recovery::Recovery;
+use rota_ans104::{Address, ParseError};
+use rota_ledger::{Ledger, LedgerError};
+use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, Taken, migrate};
+use rota_schedule::{ProcessId, Timestamp, Violation};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// Connections of a writer: one for each batch in flight, one for heartbeats and one to bind processes.
+const CONNECTIONS: u32 = WORKERS as u32 + 2;
+
+/// When a client is told that its item is placed (`ACK_AFTER`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AckAfter {
+    /// When the database has committed the entry: what was acknowledged survives the writer's machine.
+    #[default]
+    Database,
+    /// When the entry is on the writer's own disk: milliseconds earlier, and while the database is away.
+    /// **If that disk is lost, or another machine takes the writer's name first, what was acknowledged and
+    /// had not reached the database is lost too**, and its nonces go to other messages. Uploads and reads
+    /// wait for the database all the same.
+    Disk,
+}
+
+/// Which database, and as whom.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The primary (`DATABASE_URL`).
+    pub url: DatabaseUrl,
+    /// The writer's name (`WRITER_NAME`): whoever starts under it last is the writer.
+    pub name: String,
+    /// When clients are told (`ACK_AFTER`).
+    pub ack_after: AckAfter,
+}
+
+/// Why a writer cannot start on its database.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The database.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger took an entry of the database not.
+    #[error("an entry of the database could not be stored in the ledger")]
+    Append(#[source] Arc<LedgerError>),
+    /// Ledger and database hold different schedules.
+    #[error(
+        "ledger and database have different entries at nonce {nonce} of process {process}: one of them \
+         belongs to another scheduler, or was restored from an old copy; neither was changed"
+    )]
+    Diverged {
+        /// The process.
+        process: ProcessId,
+        /// Where they differ.
+        nonce: u64,
+    },
+    /// A schedule in the database does not hold together.
+    #[error("the schedule in the database does not follow")]
+    Schedule(#[from] Violation),
+    /// An item in the database is none.
+    #[error("an item in the database cannot be read")]
+    Item(#[from] ParseError),
+    /// Entries that the database had shown are not there.
+    #[error("entries of process {0} vanished from the database")]
+    Vanished(ProcessId),
+    /// A thread ended before its time.
+    #[error("a thread of the recovery failed")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+/// A database that agrees with the ledger.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) projection: Projection,
+    pub(crate) projector: Projector,
+    pub(crate) ack_after: AckAfter,
+    /// What earlier terms have promised: nothing more at or below it.
+    pub(crate) closed: Timestamp,
+    term: u64,
+}
+
+impl Database {
+    /// Migrates the schema, takes the writer's name and makes ledger and database agree.
+    ///
+    /// # Errors
+    /// The database does not answer for half a minute, or does not agree with the ledger.
+    pub async fn open(
+        config: DatabaseConfig,
+        ledger: &Ledger,
+        address: Address,
+        metrics: &WriterMetrics,
+    ) -> Result<Self, RecoveryError> {
+        migrate(&config.url).await?;
+        let holder = Holder(ledger.id());
+        let taken = Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
+        let Taken { projection, term, previous, closed } = taken;
+        let recovered =
+            Recovery { ledger, projection: &projection }.run(term, previous, closed).await?;
+        tracing::info!(writer = config.name, term, ?recovered, "ledger and database agree");
+        metrics.term.set(i64::try_from(term).unwrap_or(i64::MAX));
+        let projector = Projector::new(projection.clone(), ledger.clone(), metrics.clone());
+        Ok(Self { projection, projector, ack_after: config.ack_after, closed, term })
+    }
+
+    /// The term under which it commits.
+    #[must_use]
+    pub const fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// Starts the workers. To be called within a runtime.
+    pub(crate) fn start(&self, seed: [u8; 32]) -> Vec<JoinHandle<()>> {
+        let mut seeds = StdRng::from_seed(seed);
+        let mut worker = || self.projector.clone().work(StdRng::from_rng(&mut seeds));
+        (0..WORKERS).map(|_| tokio::spawn(worker())).collect()
+    }
+}
