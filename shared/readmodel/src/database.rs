@@ -14,8 +14,6 @@ use std::time::Duration;
 
 /// How long the projector waits for a connection; a busy or restarting primary gets this long.
 pub const PRIMARY_ACQUIRE_MAX: Duration = Duration::from_secs(5);
-/// How long a read waits for a connection. Short: there is another replica, or the primary, to ask.
-pub const READ_ACQUIRE_MAX: Duration = Duration::from_secs(2);
 /// After how long an unused connection is closed.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// After how long a connection is replaced: a session's caches grow, and load moves to new servers.
@@ -44,12 +42,14 @@ const WRITING: [(&str, &str); 12] = [
 
 /// What reading sessions are set to. Every read is by an index, so plans are made once and do not depend
 /// on statistics, which a growing table never has fresh.
-const READING: [(&str, &str); 6] = [
+const READING: [(&str, &str); 8] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "5s"),
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
 
@@ -69,16 +69,14 @@ impl DatabaseUrl {
         lazy(connections, PRIMARY_ACQUIRE_MAX, self.session("rota-writer", &WRITING))
     }
 
-    /// Connections for reads on a replica.
-    #[must_use]
-    pub fn replica(&self, connections: u32) -> PgPool {
-        lazy(connections, READ_ACQUIRE_MAX, self.session("rota-read", &READING))
+    /// How the reader opens a connection to a replica.
+    pub(crate) fn replica(&self) -> PgConnectOptions {
+        self.session("rota-read", &READING)
     }
 
-    /// Connections for those reads on the primary that only the newest state can answer.
-    #[must_use]
-    pub fn primary_read(&self, connections: u32) -> PgPool {
-        lazy(connections, READ_ACQUIRE_MAX, self.session("rota-primary-read", &READING))
+    /// How the reader opens a connection to the primary, for what only the newest state can answer.
+    pub(crate) fn primary_read(&self) -> PgConnectOptions {
+        self.session("rota-primary-read", &READING)
     }
 
     /// How the one connection of a migration is opened.

@@ -1,0 +1,287 @@
+//! Reading for the world: replicas of the read model as a [`ScheduleReader`].
+//!
+//! Keeps RD-1 over replicas that lag. What a replica shows is a prefix of every schedule (PRJ-1) and
+//! entries never change, so what it *has* is right; what it *lacks* it may only lack yet. Hence:
+//!
+//! - An entry, an item's bytes, a page that something later closes: the replica's answer is final.
+//! - A page that reaches the replica's newest entry and is open: the primary is asked for its newest nonce.
+//!   If that is the same, the page stands, else the primary answers.
+//! - Something not found, and the newest entry: the primary answers. With `staleness_max` above 0 a replica
+//!   whose writer's closed timestamp is at most that old answers for the newest entry and open pages.
+//! - An item that is looked up without a process is found at its earliest place of all: the replica's
+//!   answer is final if it shows all writers' entries up to that time and the item's bytes are there
+//!   (an item that was only assigned may be a process that was spawned since). With a process named, its
+//!   earliest place there is final, because a process is replayed in order; so is an assignment's place.
+//!   (An id that is both, because somebody assigns an assignment, may be found as the one until the replica
+//!   has seen the other.)
+//! - Where the primary would have to be asked and cannot be: [`ReadError::Unavailable`], never a guess.
+//!
+//! It must not know HTTP, and it never writes: its sessions are read-only.
+
+mod connections;
+mod entry;
+mod facts;
+mod failure;
+mod page;
+mod row;
+mod source;
+mod sources;
+mod statement;
+mod stats;
+
+pub use source::LeftOut;
+pub use stats::{Fallbacks, ReadStats, SourceStats};
+
+use crate::DatabaseUrl;
+use bytes::Bytes;
+use entry::{First, Latest, Lookup, Newest, Search, Sense};
+use facts::{Raw, Scheduler};
+use failure::Failure;
+use page::PageOf;
+use rota_schedule::{
+    Clock, Entry, Found, Page, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+};
+use source::Source;
+use sources::Sources;
+use statement::{Standing, Statement};
+use stats::{FallbackCounters, Reason};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a replica may take to answer, connecting included: there is somebody else to ask.
+const REPLICA_ANSWER_MAX: Duration = Duration::from_millis(2_500);
+/// How long the primary may take. Its sessions end a statement after as long.
+const PRIMARY_ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long a request may take, whoever is asked.
+const REQUEST_MAX: Duration = Duration::from_secs(8);
+
+/// How many connections to each database, if nothing is configured.
+const CONNECTIONS_DEFAULT: u32 = 8;
+/// How far behind a replica may be before it is left out, if nothing is configured.
+const LAG_MAX_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Which databases are read, and how.
+#[derive(Clone, Debug)]
+pub struct ReadModelConfig {
+    /// The replicas. With none, the primary answers everything.
+    pub replicas: Vec<DatabaseUrl>,
+    /// The primary. Without one, what only it can answer is not answered.
+    pub primary: Option<DatabaseUrl>,
+    /// The most connections to each database.
+    pub connections: u32,
+    /// How old a replica's snapshot may be to answer by itself for the newest entry and for open pages;
+    /// 0: never (strict). Then an answer may be older than one that another replica gave before.
+    pub staleness_max: Duration,
+    /// How far a replica's closed timestamp may lie behind the newest one seen before it is left out.
+    pub lag_max: Duration,
+}
+
+impl Default for ReadModelConfig {
+    fn default() -> Self {
+        Self {
+            replicas: Vec::new(),
+            primary: None,
+            connections: CONNECTIONS_DEFAULT,
+            staleness_max: Duration::ZERO,
+            lag_max: LAG_MAX_DEFAULT,
+        }
+    }
+}
+
+/// Reads schedules from Postgres. Cheap to clone: clones share connections and what they know of the
+/// databases.
+#[derive(Clone)]
+pub struct ReadModel(Arc<Inner>);
+
+struct Inner {
+    sources: Sources,
+    staleness_max: Duration,
+    clock: Arc<dyn Clock>,
+    fallbacks: FallbackCounters,
+}
+
+impl ReadModel {
+    /// Connects nothing: the first read does. `clock` tells how old a snapshot is, if that matters.
+    #[must_use]
+    pub fn new(config: ReadModelConfig, clock: Arc<dyn Clock>) -> Self {
+        let ReadModelConfig { replicas, primary, connections, staleness_max, lag_max } = config;
+        let replica = |url: DatabaseUrl| {
+            let name = url.to_string();
+            Arc::new(Source::new(name, url.replica(), connections, REPLICA_ANSWER_MAX))
+        };
+        let primary = primary.map(|url| {
+            let name = url.to_string();
+            Arc::new(Source::new(name, url.primary_read(), connections, PRIMARY_ANSWER_MAX))
+        });
+        let sources = Sources::new(replicas.into_iter().map(replica).collect(), primary, lag_max);
+        let fallbacks = FallbackCounters::default();
+        Self(Arc::new(Inner { sources, staleness_max, clock, fallbacks }))
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn stats(&self) -> ReadStats {
+        let sources = &self.0.sources;
+        ReadStats {
+            replicas: sources.replicas.iter().map(|replica| replica.stats()).collect(),
+            primary: sources.primary.as_ref().map(|primary| primary.stats()),
+            fallbacks: self.0.fallbacks.get(),
+        }
+    }
+}
+
+impl Inner {
+    /// Asks a replica, and the primary where the replica's answer may be short (RD-1).
+    async fn ask<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
+        let reason = if self.sources.replicas.is_empty() {
+            return self.sources.ask_primary(statement).await;
+        } else {
+            match self.sources.ask_replicas(statement, false).await {
+                Ok(answer) => match self.settle(statement, &answer).await? {
+                    None => return Ok(answer),
+                    Some(reason) => reason,
+                },
+                Err(Failure::Damaged(error)) => return Err(Failure::Damaged(error)),
+                Err(_) => Reason::NoReplica,
+            }
+        };
+        self.fallbacks.add(reason);
+        match self.sources.ask_primary(statement).await {
+            Err(failure) if reason == Reason::NoReplica => {
+                self.ask_whoever_is_left(statement, failure).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// The primary does not answer, and no replica that is well did: one that lags, or that failed some
+    /// time ago, may have what can no longer change.
+    async fn ask_whoever_is_left<S: Statement>(
+        &self,
+        statement: &S,
+        failure: Failure,
+    ) -> Result<S::Answer, Failure> {
+        let answer = self.sources.ask_replicas(statement, true).await?;
+        match statement.standing(&answer, &|progress| self.is_fresh(progress.closed)) {
+            Standing::Final => Ok(answer),
+            Standing::IfHead(..) | Standing::Unknown => Err(failure),
+        }
+    }
+
+    /// Whether a replica's answer stands; else why the primary has to be asked.
+    async fn settle<S: Statement>(
+        &self,
+        statement: &S,
+        answer: &S::Answer,
+    ) -> Result<Option<Reason>, Failure> {
+        match statement.standing(answer, &|progress| self.is_fresh(progress.closed)) {
+            Standing::Final => Ok(None),
+            Standing::Unknown => Ok(Some(Reason::NotFound)),
+            Standing::IfHead(process, head) => {
+                self.fallbacks.add(Reason::OpenPage);
+                let newest = self.sources.ask_primary(&Newest(process)).await?;
+                let same = newest.is_some_and(|(nonce, _)| nonce == head);
+                Ok((!same).then_some(Reason::Behind))
+            }
+        }
+    }
+
+    /// Asks for what only the newest state tells: the primary at once, unless replicas may be somewhat old.
+    async fn ask_for_newest<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
+        if self.is_strict() && self.sources.primary.is_some() {
+            self.fallbacks.add(Reason::Newest);
+            return self.sources.ask_primary(statement).await;
+        }
+        self.ask(statement).await
+    }
+
+    const fn is_strict(&self) -> bool {
+        self.staleness_max.is_zero()
+    }
+
+    /// Whether a snapshot that is complete up to `closed` is new enough to answer by itself.
+    fn is_fresh(&self, closed: u64) -> bool {
+        let allowed = u64::try_from(self.staleness_max.as_millis()).unwrap_or(u64::MAX);
+        !self.is_strict() && closed >= self.clock.now().0.saturating_sub(allowed)
+    }
+
+    async fn page(&self, process: ProcessId, query: PageQuery) -> Result<Option<Page>, Failure> {
+        Ok(self.ask(&PageOf { process, query }).await?.map(|sheet| sheet.page))
+    }
+
+    async fn find(
+        &self,
+        id: [u8; 32],
+        process: Option<ProcessId>,
+        query: PageQuery,
+    ) -> Result<Option<Found>, Failure> {
+        let as_process = ProcessId::new(id);
+        let named = process.filter(|process| *process != as_process);
+        if let Some(process) = named {
+            return match self.ask(&Lookup { id, process }).await? {
+                Some(Sense::Entry(entry)) => Ok(Some(Found::Entry(entry))),
+                Some(Sense::Process) => Ok(self.page(as_process, query).await?.map(Found::Page)),
+                None => Ok(None),
+            };
+        }
+        if let Some(page) = self.page(as_process, query).await? {
+            return Ok(Some(Found::Page(page)));
+        }
+        if process.is_some() {
+            return Ok(None);
+        }
+        let found = self.ask(&Search { id }).await?;
+        Ok(found.map(|found| Found::Entry(found.entry)))
+    }
+
+    async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, Failure> {
+        if process.is_some()
+            && let Some(info) = self.ask(&Scheduler(process)).await?
+        {
+            return Ok(info);
+        }
+        self.ask(&Scheduler(None)).await?.ok_or(Failure::NoWriter)
+    }
+}
+
+impl ScheduleReader for ReadModel {
+    async fn find(
+        &self,
+        id: [u8; 32],
+        process: Option<ProcessId>,
+        query: PageQuery,
+    ) -> Result<Option<Found>, ReadError> {
+        in_time(self.0.find(id, process, query)).await
+    }
+
+    async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        let newest = in_time(self.0.ask_for_newest(&Latest(process))).await?;
+        Ok(newest.map(|(entry, _)| entry))
+    }
+
+    async fn head(&self, process: ProcessId) -> Result<Option<u64>, ReadError> {
+        let newest = in_time(self.0.ask_for_newest(&Newest(process))).await?;
+        Ok(newest.map(|(nonce, _)| nonce))
+    }
+
+    async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
+        // An imported process has no assignment of its own: its first entry is a message.
+        let first = in_time(self.0.ask(&First(process))).await?;
+        Ok(first.filter(|entry| entry.message_id == process.into()))
+    }
+
+    async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
+        in_time(self.0.ask(&Raw(id))).await
+    }
+
+    async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
+        in_time(self.0.scheduler(process)).await
+    }
+}
+
+/// Gives up on a request that takes too long.
+async fn in_time<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, ReadError> {
+    let answer = timeout(REQUEST_MAX, answer).await;
+    Ok(answer.unwrap_or(Err(Failure::Overdue))?)
+}

@@ -1,0 +1,64 @@
+-- A page of a schedule, in one statement and so in one snapshot. One row, none if the process is unknown.
+-- $1 process, $2 first nonce, $3 last nonce, $4 only later than, $5 not later than (both may be null),
+-- $6 most entries, $7 most bytes of items, $8 whether it must not end between equal timestamps.
+--
+-- The bounds become nonces first, with one index probe each: nonces have no gaps, so the rest is arithmetic.
+-- Each step is materialized, else Postgres would repeat it wherever its result is used.
+WITH newest AS MATERIALIZED (
+    SELECT nonce, timestamp FROM entries WHERE process = $1 ORDER BY nonce DESC LIMIT 1
+), within AS MATERIALIZED (
+    SELECT
+        greatest(least($2, nonce + 1), CASE WHEN $4 IS NULL THEN 0 ELSE coalesce((
+            SELECT nonce FROM entries WHERE process = $1 AND timestamp > $4
+            ORDER BY timestamp, nonce LIMIT 1), nonce + 1) END) AS first,
+        least($3, nonce, CASE WHEN $5 IS NULL THEN nonce ELSE coalesce((
+            SELECT nonce - 1 FROM entries WHERE process = $1 AND timestamp > $5
+            ORDER BY timestamp, nonce LIMIT 1), nonce) END) AS last
+    FROM newest
+), counted AS MATERIALIZED (
+    SELECT first, last, least(last, first + $6 - 1) AS stop FROM within
+), fitting AS MATERIALIZED (
+    -- By lengths alone: no body beyond the cap is read or sent. Nearly always all fit, which is cheaper
+    -- to see than where it stops.
+    SELECT first, last, CASE
+        WHEN (
+            SELECT sum(octet_length(assignment) + coalesce(message_length, 0))
+            FROM entries WHERE process = $1 AND nonce BETWEEN first AND stop
+        ) <= $7 THEN stop
+        ELSE (
+            SELECT max(nonce) FROM (
+                SELECT nonce,
+                    sum(octet_length(assignment) + coalesce(message_length, 0))
+                        OVER (ORDER BY nonce) AS bytes
+                FROM entries WHERE process = $1 AND nonce BETWEEN first AND stop
+            ) AS sums WHERE bytes <= $7 OR nonce = first
+        ) END AS stop
+    FROM counted
+), span AS MATERIALIZED (
+    SELECT first, last, CASE WHEN $8 AND stop < last THEN least(last, coalesce((
+            SELECT nonce - 1 FROM entries WHERE process = $1 AND timestamp > (
+                SELECT timestamp FROM entries WHERE process = $1 AND nonce = stop)
+            ORDER BY timestamp, nonce LIMIT 1), last)) ELSE stop END AS stop
+    FROM fitting
+)
+SELECT newest.nonce, newest.timestamp, progress.writer, progress.closed_timestamp,
+    span.first, span.last, span.stop, content.packed
+FROM newest CROSS JOIN span CROSS JOIN (
+    -- One value for all entries: a row each would cost more than what it carries.
+    SELECT string_agg(
+        int8send(nonce) || int8send(timestamp)
+        || int4send(octet_length(assignment)) || int4send(coalesce(message_length, -1))
+        || assignment_id || message_id || assignment
+        || coalesce(message, CASE WHEN message_length IS NOT NULL THEN (
+            SELECT bytes FROM bodies WHERE bodies.message_id = part.message_id) END, ''),
+        '') AS packed
+    FROM (
+        SELECT nonce, timestamp, message_length, assignment_id, message_id, assignment, message
+        FROM entries
+        WHERE process = $1
+            AND nonce BETWEEN (SELECT first FROM span) AND (SELECT stop FROM span)
+        ORDER BY nonce
+    ) AS part
+) AS content
+LEFT JOIN processes ON processes.process = $1
+LEFT JOIN writer_progress AS progress ON progress.writer = processes.writer
