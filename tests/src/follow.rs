@@ -77,24 +77,28 @@ pub fn follow_ledger(ledger: &Ledger) -> Result<Vec<Schedule>, String> {
     Ok(schedules)
 }
 
-fn verified(bytes: bytes::Bytes) -> Result<Item, String> {
+pub(crate) fn verified(bytes: bytes::Bytes) -> Result<Item, String> {
     let item = Item::parse(bytes).map_err(|error| error.to_string())?;
     let verified = item.verify().map_err(|error| error.to_string())?;
     Ok(verified.item().clone())
 }
 
-struct Following {
+pub(crate) struct Following {
     follower: Follower,
-    schedule: Schedule,
+    pub(crate) schedule: Schedule,
 }
 
 impl Following {
-    const fn new(process: ProcessId) -> Self {
+    pub(crate) const fn new(process: ProcessId) -> Self {
         let schedule = Schedule { process, places: Vec::new() };
         Self { follower: Follower::new(process), schedule }
     }
 
-    fn follow(&mut self, assignment: &Item, message: Option<&Item>) -> Result<Place, String> {
+    pub(crate) fn follow(
+        &mut self,
+        assignment: &Item,
+        message: Option<&Item>,
+    ) -> Result<Place, String> {
         let process = self.schedule.process;
         self.follower.follow(assignment, message).map_err(|error| format!("{process}: {error}"))?;
         let slot = Assignment::read(assignment).map_err(|error| error.to_string())?.slot;

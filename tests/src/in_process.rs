@@ -8,8 +8,10 @@ use prometheus_client::registry::Registry;
 use rota_ans104::{Item, ItemId};
 use rota_ledger::{Ledger, LedgerOptions};
 use rota_permaweb::{Gateway, GatewayConfig, HeightCache};
-use rota_schedule::{Clock, Timestamp};
-use rota_writer::{Writer, WriterConfig, WriterMetrics, WriterParts};
+use rota_schedule::{Clock, SystemClock, Timestamp};
+use rota_writer::{
+    Database, DatabaseConfig, RecoveryError, Writer, WriterConfig, WriterMetrics, WriterParts,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +52,32 @@ impl InProcess {
     /// Starts a writer on a ledger.
     #[must_use]
     pub fn over(ledger: Ledger, clock: Arc<dyn Clock>, height: HeightCache, seed: u64) -> Self {
+        Self::with(ledger, None, clock, height, seed)
+    }
+
+    /// Starts a writer on a ledger that commits in a database.
+    ///
+    /// # Errors
+    /// The two do not agree, or the database does not answer.
+    pub async fn over_database(
+        ledger: Ledger,
+        config: DatabaseConfig,
+        seed: u64,
+    ) -> Result<Self, RecoveryError> {
+        let metrics = WriterMetrics::register(&mut Registry::default());
+        let address = scheduler_wallet().address();
+        let database = Database::open(config, &ledger, address, &metrics).await?;
+        let height = HeightCache::starting_at(Some(1_600_000));
+        Ok(Self::with(ledger, Some(database), Arc::new(SystemClock), height, seed))
+    }
+
+    fn with(
+        ledger: Ledger,
+        database: Option<Database>,
+        clock: Arc<dyn Clock>,
+        height: HeightCache,
+        seed: u64,
+    ) -> Self {
         let config = WriterConfig {
             item_bytes_max: 1 << 20,
             deep_hash_checks: true,
@@ -68,12 +96,14 @@ impl InProcess {
         anchor_seed[..8].copy_from_slice(&seed.to_le_bytes());
         let parts = WriterParts {
             ledger: ledger.clone(),
+            database,
             signer: scheduler_wallet(),
             clock,
             gateway: Gateway::new(gateway).unwrap(),
             height,
             metrics: WriterMetrics::register(&mut Registry::default()),
             anchor_seed,
+            retry_seed: [7; 32],
         };
         let writer = Writer::start(config, parts).unwrap();
         Self { ledger, app: rota_writer::router(writer.clone()), writer }
@@ -91,11 +121,22 @@ impl InProcess {
         Posted::Acked(receipt(&body, item.id()).unwrap())
     }
 
+    /// Why the writer takes nothing more.
+    #[must_use]
+    pub fn refuses(&self) -> Option<&'static str> {
+        self.writer.refuses()
+    }
+
+    /// Why the writer is not well.
+    #[must_use]
+    pub fn ails(&self) -> Option<&'static str> {
+        self.writer.ails()
+    }
+
     /// Stops and commits what is in flight: from then on the ledger that it gives does not change. It is
     /// free for others once that is gone.
-    #[must_use]
-    pub fn stop(self) -> Ledger {
-        self.writer.stop();
+    pub async fn stop(self) -> Ledger {
+        self.writer.finish().await.unwrap();
         self.ledger.clone().close().unwrap();
         self.ledger
     }

@@ -12,6 +12,7 @@
 
 mod book;
 mod follow;
+mod follow_database;
 mod in_process;
 mod load;
 mod power;
@@ -19,6 +20,7 @@ mod rounds;
 
 pub use book::{Book, Place, Schedule};
 pub use follow::{follow_http, follow_ledger};
+pub use follow_database::follow_database;
 pub use in_process::{InProcess, Posted};
 pub use load::{Load, http, metric, post, post_all};
 pub use power::PowerCut;

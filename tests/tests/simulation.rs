@@ -146,7 +146,7 @@ async fn simulate(seed: u64) -> Result<(), String> {
             }
         }
         answers.extend(live(&writer, &book, &mut rng).await);
-        let ledger = writer.stop();
+        let ledger = writer.stop().await;
         let schedules = follow_ledger(&ledger)?;
         check_answers(&answers, &schedules)?;
         check_heights(&ledger)?;

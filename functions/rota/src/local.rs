@@ -182,7 +182,7 @@ fn read_routes(
     Ok(match database {
         None => rota_read::router(Arc::new(ReadState { reader: ledger.clone(), clock })),
         Some(config) => {
-            let reader = ReadModel::new(config, clock.clone())?;
+            let reader = ReadModel::new(config, clock.clone());
             rota_read::router(Arc::new(ReadState { reader, clock }))
         }
     })
@@ -214,7 +214,7 @@ fn uploader(
         mode: settings.mode,
         signer: signer.clone(),
         metrics: metrics.clone(),
-        seed: seed(),
+        seed: rand::make_rng::<StdRng>().random(),
     }))
 }
 

@@ -148,7 +148,7 @@ async fn photograph(seed: u64) -> Option<Image> {
         messages.swap(index, rng.random_range(0..=index));
     }
     post(&writer, &book, messages).await;
-    drop(writer.stop());
+    drop(writer.stop().await);
     camera.state.lock().image.take()
 }
 
@@ -191,7 +191,7 @@ async fn go_on(image: Image, seed: u64) -> Result<(), String> {
     if let Some(refused) = refused.first().or(again.first()) {
         return Err(format!("posted again, it was refused: {refused:?}"));
     }
-    let ledger = writer.stop();
+    let ledger = writer.stop().await;
     book.check(&follow_ledger(&ledger)?)?;
     check_outbox(&ledger)
 }

@@ -120,7 +120,7 @@ async fn a_clock_set_back_by_an_hour_between_starts_does_not_set_schedules_back(
     for item in [process, message(site.processes[0]).sign()] {
         answered(&writer, &site.book, &item).await;
     }
-    drop(writer.stop());
+    drop(writer.stop().await);
     let rota = site.start(&[]);
     let now = SystemClock.now();
     for item in site.messages(5) {
