@@ -113,7 +113,8 @@ impl Database {
     ) -> Result<Self, RecoveryError> {
         migrate(&config.url).await?;
         let holder = Holder(ledger.id());
-        let taken = Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
+        let taken =
+            Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
         let Taken { projection, term, previous, closed } = taken;
         let recovered =
             Recovery { ledger, projection: &projection }.run(term, previous, closed).await?;

@@ -197,7 +197,10 @@ impl Shared {
         self.silent_since.lock().get_or_insert_with(Instant::now);
         if attempt == 0 {
             let error = error as &dyn std::error::Error;
-            tracing::warn!(error, "the database did not take a batch: it is sent again until it does");
+            tracing::warn!(
+                error,
+                "the database did not take a batch: it is sent again until it does"
+            );
         }
     }
 

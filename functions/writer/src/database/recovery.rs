@@ -268,7 +268,10 @@ async fn patiently<T, F: Future<Output = Result<T, ModelError>>>(
     loop {
         match ask().await {
             Err(error @ ModelError::Unavailable(_)) if since.elapsed() < SILENCE_MAX => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "asking the database again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "asking the database again"
+                );
                 tokio::time::sleep(RETRY).await;
             }
             answer => return answer,

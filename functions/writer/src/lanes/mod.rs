@@ -316,11 +316,8 @@ impl Shared {
         let height = self.parts.height.get().unwrap_or(0);
         let now = self.parts.clock.now();
         // From here on the slot is in flight, so no heartbeat promises that it stays empty.
-        let slot = self
-            .table
-            .lock()
-            .reserve(admitted.process, head, now, height)
-            .map_err(internal)?;
+        let slot =
+            self.table.lock().reserve(admitted.process, head, now, height).map_err(internal)?;
         let signed = self.fill(&slot, admitted, anchors);
         if signed.is_err() {
             self.table.lock().give_back(&admitted.process);

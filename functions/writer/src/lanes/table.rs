@@ -152,7 +152,11 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_ahead_is_followed_in_steps() {
         let mut table = Table::new(Timestamp(5));
-        assert_eq!(table.close(Timestamp(1_000_000)), Timestamp(1_000_000), "the first time at once");
+        assert_eq!(
+            table.close(Timestamp(1_000_000)),
+            Timestamp(1_000_000),
+            "the first time at once"
+        );
         let far = Timestamp(9_000_000_000);
         assert_eq!(table.close(far), Timestamp(1_000_000 + CLOSE_STEP_MAX));
         assert_eq!(table.close(far), Timestamp(1_000_000 + 2 * CLOSE_STEP_MAX));
