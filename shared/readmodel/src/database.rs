@@ -2,18 +2,20 @@
 //!
 //! Nothing here connects: a pool opens its first connection when the first query needs it, so a cold
 //! start pays for none that it does not use. Session settings travel in the start-up message
-//! (`options`), which costs no round trip. Poolers such as `PgBouncer` or RDS Proxy do not take them
-//! (and a fence needs a session that it can rely on): connect to the servers themselves.
+//! (`options`), which costs no round trip. Poolers such as `PgBouncer` or RDS Proxy refuse or drop them:
+//! connect to the servers themselves.
 
 use crate::ModelError;
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// How long the projector waits for a connection; a busy or restarting primary gets this long.
 pub const PRIMARY_ACQUIRE_MAX: Duration = Duration::from_secs(5);
+/// After how long an unused connection is asked whether it is alive before it is used.
+const IDLE_TRUSTED: Duration = Duration::from_secs(1);
 /// After how long an unused connection is closed.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// After how long a connection is replaced: a session's caches grow, and load moves to new servers.
@@ -63,10 +65,27 @@ const MIGRATING: [(&str, &str); 3] =
 pub struct DatabaseUrl(PgConnectOptions);
 
 impl DatabaseUrl {
-    /// Connections for the projector: read and write, on the primary.
+    /// Connections for the projector: read and write, on the primary. It opens them when it must. One
+    /// that was used just now is not tested before it is used again (that is a round trip a batch); of
+    /// the others a restart of the primary leaves dead ones, which are replaced unseen.
     #[must_use]
     pub fn primary(&self, connections: u32) -> PgPool {
-        lazy(connections, PRIMARY_ACQUIRE_MAX, self.session("rota-writer", &WRITING))
+        PgPoolOptions::new()
+            .min_connections(0)
+            .max_connections(connections)
+            .acquire_timeout(PRIMARY_ACQUIRE_MAX)
+            .idle_timeout(IDLE_MAX)
+            .max_lifetime(LIFETIME_MAX)
+            .test_before_acquire(false)
+            .before_acquire(|connection, used| {
+                Box::pin(async move {
+                    if used.idle_for > IDLE_TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(self.session("rota-writer", &WRITING))
     }
 
     /// How the reader opens a connection to a replica.
@@ -92,19 +111,6 @@ impl DatabaseUrl {
             .options(settings.iter().copied())
             .disable_statement_logging()
     }
-}
-
-/// A pool that connects when it must. A connection is not tested before each use (that is a round trip
-/// a query): who uses it treats an error as no answer.
-fn lazy(connections: u32, acquire_max: Duration, options: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .min_connections(0)
-        .max_connections(connections)
-        .acquire_timeout(acquire_max)
-        .idle_timeout(IDLE_MAX)
-        .max_lifetime(LIFETIME_MAX)
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
 }
 
 impl FromStr for DatabaseUrl {

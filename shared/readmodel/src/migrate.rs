@@ -31,7 +31,9 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<(), ModelError> {
         .map_err(|_| ModelError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into()))??;
     let mut migrator = sqlx::migrate!("../../migrations");
     migrator.set_ignore_missing(true).set_locking(false);
-    migrator.run(&mut connection).await.map_err(|error| match error {
+    // `run` makes a future that is not `Send` (rust-lang/rust#100013); this is what it calls.
+    let migrated = migrator.run_direct(None, &mut connection, false).await;
+    migrated.map_err(|error| match error {
         MigrateError::Execute(error) => ModelError::from(error),
         other => ModelError::Migrate(other),
     })?;

@@ -4,7 +4,7 @@
 //! `psql`: the kit links no driver. Logins need no password, on loopback only. However the test process
 //! ends, its servers end too and their directories are removed.
 
-mod cpu;
+mod proc;
 mod replica;
 mod server;
 

@@ -4,7 +4,7 @@
 //! process is gone, however it went, the guard reads the end of its input, ends the server and removes
 //! the directory. (A death signal of the kernel would not do: it is bound to the thread that forked.)
 
-use super::cpu;
+use super::proc;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -143,7 +143,7 @@ impl Server {
         match how {
             Stop::Fast => self.signal_postmaster("INT"),
             Stop::Immediate => self.signal_postmaster("QUIT"),
-            Stop::Kill => self.signal("KILL"),
+            Stop::Kill => self.kill_all(),
         }
         let mut guard = self.guard.lock().unwrap();
         if guard.postmaster.take().is_some() {
@@ -153,9 +153,21 @@ impl Server {
 
     /// Sends a signal to all its processes.
     pub(super) fn signal(&self, name: &str) {
+        kill(name, &self.processes());
+    }
+
+    fn processes(&self) -> Vec<u32> {
         let postmaster = self.guard.lock().unwrap().postmaster;
-        let pids = postmaster.map_or_else(Vec::new, cpu::with_children);
-        kill(name, &pids);
+        postmaster.map_or_else(Vec::new, proc::with_children)
+    }
+
+    /// Kills all its processes and waits until none holds its memory or its port.
+    fn kill_all(&self) {
+        self.signal_postmaster("STOP"); // it starts no more
+        let pids = self.processes();
+        kill("KILL", &pids);
+        let ended = || pids.iter().all(|pid| proc::has_ended(*pid));
+        wait_until(ended, || format!("{pids:?} are not killed"));
     }
 
     fn signal_postmaster(&self, name: &str) {
@@ -167,8 +179,8 @@ impl Server {
     /// its own account.
     pub(super) fn cpu_seconds(&self) -> f64 {
         let guard = self.guard.lock().unwrap();
-        let running = guard.postmaster.map_or_else(Vec::new, cpu::with_children);
-        running.into_iter().chain([guard.shell.id()]).map(cpu::seconds_of).sum()
+        let running = guard.postmaster.map_or_else(Vec::new, proc::with_children);
+        running.into_iter().chain([guard.shell.id()]).map(proc::seconds_of).sum()
     }
 
     pub(super) fn url(&self, database: &str) -> String {
