@@ -41,7 +41,7 @@ fn links_none_of(package: &str, absent: &[&str]) {
 
 const SERVERS: [&str; 6] = ["tokio", "hyper", "axum", "reqwest", "sqlx", "lambda"];
 const STORES: [&str; 4] = ["rocksdb", "librocksdb-sys", "aws-", "sqlx"];
-const SIGNERS: [&str; 3] = ["ed25519-dalek", "secp256k1", "openssl"];
+const SIGNERS: [&str; 6] = ["ed25519-dalek", "secp256k1", "k256", "openssl-sys", "rsa", "arweave"];
 
 #[test]
 fn items_and_rules_link_no_runtime_and_no_store() {
@@ -52,28 +52,36 @@ fn items_and_rules_link_no_runtime_and_no_store() {
 }
 
 #[test]
-fn reading_links_neither_a_store_nor_a_signer() {
-    for package in ["rota-read", "rota-wire"] {
-        links_none_of(package, &STORES);
-        links_none_of(package, &SIGNERS);
-    }
+fn the_contract_links_neither_a_store_nor_a_signer() {
+    links_none_of("rota-wire", &STORES);
+    links_none_of("rota-wire", &SIGNERS);
+}
+
+#[test]
+fn the_read_function_links_its_database_but_no_ledger_no_signer_and_no_client() {
+    assert!(links("rota-read").contains("sqlx"), "the function reads Postgres");
+    links_none_of("rota-read", &["rocksdb", "librocksdb-sys", "aws-", "reqwest"]);
+    links_none_of("rota-read", &SIGNERS);
 }
 
 #[test]
 fn the_writer_links_no_lambda() {
     links_none_of("rota-writer", &["lambda"]);
+    links_none_of("rota", &["lambda"]);
 }
 
 #[test]
 fn the_layers_are_in_order() {
+    let (ans104, schedule, wire) = ("rota-ans104", "rota-schedule", "rota-wire");
     for (package, below) in [
         ("rota-ans104", &[][..]),
         ("rota-service", &[]),
-        ("rota-schedule", &["rota-ans104"]),
-        ("rota-wire", &["rota-ans104", "rota-schedule"]),
-        ("rota-ledger", &["rota-ans104", "rota-schedule"]),
-        ("rota-permaweb", &["rota-ans104"]),
-        ("rota-read", &["rota-ans104", "rota-schedule", "rota-wire"]),
+        ("rota-schedule", &[ans104]),
+        ("rota-wire", &[ans104, schedule]),
+        ("rota-ledger", &[ans104, schedule]),
+        ("rota-permaweb", &[ans104]),
+        ("rota-readmodel", &[ans104, schedule]),
+        ("rota-read", &[ans104, "rota-readmodel", schedule, "rota-service", wire]),
     ] {
         assert_eq!(own(package), below, "{package}");
     }
@@ -81,6 +89,8 @@ fn the_layers_are_in_order() {
 
 #[test]
 fn what_ships_has_no_failpoints_and_no_testkit() {
-    let linked = links("rota");
-    assert!(!linked.contains("rota-testkit") && !linked.contains("rota-tests"));
+    for package in ["rota", "rota-read"] {
+        let linked = links(package);
+        assert!(!linked.contains("rota-testkit") && !linked.contains("rota-tests"), "{package}");
+    }
 }

@@ -4,9 +4,9 @@
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
-use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_readmodel::DatabaseUrl;
 use rota_readmodel::ReadModelConfig;
+use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_writer::{AckAfter, DatabaseConfig, UploadMode, WriterConfig};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ impl Settings {
             data_dir,
             gateway: gateway(env)?,
             upload: upload(env)?,
-            read: None,
+            read: read(env, database.as_ref())?,
             database,
             writer: WriterConfig {
                 item_bytes_max: env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)?.0,
@@ -152,6 +152,22 @@ impl Setting for PostgresUrl {
     }
 }
 
+/// Databases, separated by commas.
+struct PostgresUrls(Vec<DatabaseUrl>);
+
+impl Setting for PostgresUrls {
+    const EXPECTS: &'static str = "postgres:// URLs, separated by commas";
+
+    fn parse(text: &str) -> Option<Self> {
+        let urls = text.split(',').map(|part| part.trim().parse().ok());
+        urls.collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.iter().map(DatabaseUrl::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// When a client is told that its item is placed.
 #[derive(Default)]
 struct AckSetting(AckAfter);
@@ -180,6 +196,28 @@ fn database(env: &mut Env) -> Result<Option<DatabaseConfig>, ConfigError> {
     let name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
     let ack_after = env.or("ACK_AFTER", AckSetting::default())?.0;
     Ok(url.map(|PostgresUrl(url)| DatabaseConfig { url, name, ack_after }))
+}
+
+/// With a database, schedules are read from there: from its replicas, and where they lag from itself.
+fn read(
+    env: &mut Env,
+    database: Option<&DatabaseConfig>,
+) -> anyhow::Result<Option<ReadModelConfig>> {
+    let replicas: Option<PostgresUrls> = env.get("DATABASE_READ_URL")?;
+    let defaults = ReadModelConfig::default();
+    let connections = env.or("DATABASE_CONNECTIONS_MAX", defaults.connections)?;
+    let staleness_max = env.or("READ_STALENESS_MAX", defaults.staleness_max)?;
+    let lag_max = env.or("REPLICA_LAG_MAX", defaults.lag_max)?;
+    let Some(database) = database else {
+        anyhow::ensure!(
+            replicas.is_none(),
+            "DATABASE_READ_URL is set, but DATABASE_URL is not: this writer would not write there"
+        );
+        return Ok(None);
+    };
+    let replicas = replicas.map_or_else(Vec::new, |urls| urls.0);
+    let primary = Some(database.url.clone());
+    Ok(Some(ReadModelConfig { replicas, primary, connections, staleness_max, lag_max }))
 }
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {

@@ -21,7 +21,11 @@ async fn until_stuck(book: &Book, load: &Load) {
 
 /// Stops at the failpoint `name` when it is reached for the `count`th time, and dies there.
 async fn dies_at(name: &str, count: std::ops::Range<u32>, seed: u64) -> usize {
-    let mut site = Site::new(seed).await;
+    dies_in(Site::new(seed).await, name, count).await
+}
+
+/// The same, on a site that may have a database.
+async fn dies_in(mut site: Site, name: &str, count: std::ops::Range<u32>) -> usize {
     for _ in 0..rounds(2) {
         let count = site.rng.random_range(count.clone());
         let failpoint = format!("{name}={count}*off->sleep(3600000)");
@@ -78,4 +82,14 @@ async fn dies_before_the_reply() {
 async fn dies_with_uploads_that_are_not_recorded() {
     let again = dies_at("uploader::delivered", 5..100, 6).await;
     assert!(again > 0, "what was not recorded was not delivered again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dies_before_the_database_commits() {
+    dies_in(Site::with_database(7).await, "projector::before_commit", 3..30).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dies_when_the_database_has_committed_before_anyone_is_told() {
+    dies_in(Site::with_database(8).await, "projector::committed", 3..30).await;
 }

@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rota_ans104::{Item, ItemId};
 use rota_schedule::ProcessId;
+use rota_testkit::postgres::PostgresCluster;
 use rota_testkit::scheduler::command;
 use rota_testkit::{BundlerMode, RotaProcess, StubBundler, message, spawn};
 use rota_tests::{
@@ -25,6 +26,8 @@ const UPLOADS_MAX: Duration = Duration::from_secs(30);
 /// A data directory, and everything that outlives the schedulers that die in it.
 pub(crate) struct Site {
     dir: TempDir,
+    /// Where entries are committed; without one, in the ledger.
+    database: Option<String>,
     pub(crate) rng: StdRng,
     seed: u64,
     pub(crate) book: Arc<Book>,
@@ -38,6 +41,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new(seed: u64) -> Self {
+        Self::with(seed, None).await
+    }
+
+    /// One whose schedulers commit in a database.
+    pub(crate) async fn with_database(seed: u64) -> Self {
+        Self::with(seed, Some(PostgresCluster::shared().fresh_database())).await
+    }
+
+    async fn with(seed: u64, database: Option<String>) -> Self {
         println!("seed {seed}");
         let dir = TempDir::new().unwrap();
         scheduler_wallet().save_new(&dir.path().join("wallet.json")).unwrap();
@@ -45,7 +57,8 @@ impl Site {
         let bundler = StubBundler::start().await;
         let rng = StdRng::seed_from_u64(seed);
         let (processes, unanswered, known) = (Vec::new(), Vec::new(), Vec::new());
-        let mut site = Self { dir, rng, seed, book, bundler, processes, unanswered, known };
+        let mut site =
+            Self { dir, database, rng, seed, book, bundler, processes, unanswered, known };
         let rota = site.start(&[]);
         for _ in 0..PROCESSES {
             let item = spawn().sign();
@@ -58,8 +71,9 @@ impl Site {
     }
 
     pub(crate) fn start(&self, envs: &[(&str, &str)]) -> RotaProcess {
-        let uploads = ("UPLOAD_NODE_URL", self.bundler.url());
-        RotaProcess::start(&binary(), self.dir.path(), &[&[uploads], envs].concat())
+        let mut own = vec![("UPLOAD_NODE_URL", self.bundler.url())];
+        own.extend(self.database.as_deref().map(|url| ("DATABASE_URL", url)));
+        RotaProcess::start(&binary(), self.dir.path(), &[&own, envs].concat())
     }
 
     fn ledger(&self) -> PathBuf {
@@ -196,9 +210,29 @@ async fn dies_while_it_starts() {
 /// `kill -9` at any time, on one data directory, with a bundler that is slow enough to lag behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn dies_at_any_time() {
-    let mut site = Site::new(20).await;
+    keeps_dying(Site::new(20).await, rounds(20), |_| ()).await;
+}
+
+/// The same, with entries that are committed in a database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dies_at_any_time_before_a_database() {
+    keeps_dying(Site::with_database(21).await, rounds(12), |_| ()).await;
+}
+
+/// Its disk dies with it: the database has everything that anybody was told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn loses_its_disk_at_any_time() {
+    let lose = |site: &mut Site| {
+        if site.rng.random() {
+            std::fs::remove_dir_all(site.ledger()).unwrap();
+        }
+    };
+    keeps_dying(Site::with_database(22).await, rounds(8), lose).await;
+}
+
+async fn keeps_dying(mut site: Site, rounds: u64, afterwards: impl Fn(&mut Site)) {
     site.bundler.behave(BundlerMode::Slow(Duration::from_millis(15)));
-    for _ in 0..rounds(20) {
+    for _ in 0..rounds {
         let rota = site.start(&[]);
         site.check(&rota).await;
         let reader = reader(&site, &rota.url);
@@ -208,6 +242,7 @@ async fn dies_at_any_time() {
         rota.kill_9();
         reader.abort();
         site.gather(items, load).await;
+        afterwards(&mut site);
     }
     site.bundler.behave(BundlerMode::Good);
     site.settle().await;
