@@ -58,18 +58,24 @@ impl IntoResponse for Refused {
 pub(crate) struct Asked<'a> {
     question: Question,
     known: IfNoneMatch<'a>,
+    kind: HeaderValue,
     vary: HeaderValue,
 }
 
 impl<'a> Asked<'a> {
-    /// A question whose answer is the same whatever the client accepts.
-    pub(crate) const fn new(question: Question, headers: &'a HeaderMap) -> Self {
-        Self { question, known: IfNoneMatch::of(headers), vary: BY_ENCODING }
+    /// A question whose answer is JSON.
+    pub(crate) const fn json(question: Question, headers: &'a HeaderMap) -> Self {
+        Self { question, known: IfNoneMatch::of(headers), kind: JSON, vary: BY_ENCODING }
     }
 
-    /// A question to which `Accept` chooses the kind of answer.
-    pub(crate) const fn by_kind(question: Question, headers: &'a HeaderMap) -> Self {
-        Self { question, known: IfNoneMatch::of(headers), vary: BY_KIND }
+    /// A question whose answer is bytes.
+    pub(crate) const fn octets(question: Question, headers: &'a HeaderMap) -> Self {
+        Self { question, known: IfNoneMatch::of(headers), kind: BYTES, vary: BY_ENCODING }
+    }
+
+    /// The same, where `Accept` chose the kind of answer.
+    pub(crate) fn by_accept(self) -> Self {
+        Self { vary: BY_KIND, ..self }
     }
 
     /// 304 if the client has the answer and it can never change.
@@ -93,42 +99,21 @@ impl<'a> Asked<'a> {
         self.known.names(&tag).then(|| self.unchanged(&tag, ASK_AGAIN))
     }
 
-    /// The answer in JSON, or 304 if the client has it.
+    /// The answer, or 304 if the client has it.
     ///
     /// # Errors
     /// Those of `body`.
-    pub(crate) fn json(
+    pub(crate) fn answer<B: Into<Body>>(
         &self,
         depends: Depends,
-        body: impl FnOnce() -> Result<Vec<u8>, ReadError>,
-    ) -> Result<Response, Refused> {
-        self.answer(depends, JSON, || body().map(Bytes::from))
-    }
-
-    /// The answer in bytes, or 304 if the client has it.
-    ///
-    /// # Errors
-    /// Those of `body`.
-    pub(crate) fn octets(
-        &self,
-        depends: Depends,
-        body: impl FnOnce() -> Result<Bytes, ReadError>,
-    ) -> Result<Response, Refused> {
-        self.answer(depends, BYTES, body)
-    }
-
-    fn answer(
-        &self,
-        depends: Depends,
-        kind: HeaderValue,
-        body: impl FnOnce() -> Result<Bytes, ReadError>,
+        body: impl FnOnce() -> Result<B, ReadError>,
     ) -> Result<Response, Refused> {
         let tag = self.question.tag(depends);
         let kept = if depends == Depends::Never { FOR_EVER } else { ASK_AGAIN };
         if self.known.matches(&tag) {
             return Ok(self.unchanged(&tag, kept));
         }
-        let mut response = ([(header::CONTENT_TYPE, kind)], body()?).into_response();
+        let mut response = Response::new(body()?.into());
         self.put(response.headers_mut(), &tag, kept);
         Ok(response)
     }
@@ -147,6 +132,8 @@ impl<'a> Asked<'a> {
         if let Ok(tag) = HeaderValue::try_from(format!("W/\"{tag}\"")) {
             headers.insert(header::ETAG, tag);
         }
+        // On a 304 too: some gateways make up a type where there is none, and caches would take it over.
+        headers.insert(header::CONTENT_TYPE, self.kind.clone());
         headers.insert(header::CACHE_CONTROL, kept);
         headers.insert(header::VARY, self.vary.clone());
     }

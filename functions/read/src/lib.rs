@@ -6,6 +6,8 @@
 
 mod answer;
 mod if_none_match;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod path;
 mod question;
 mod routes;

@@ -43,7 +43,7 @@ async fn message_or_page<R: ScheduleReader>(
     if wants_bytes(&headers) {
         return signed_bundle(&state.reader, id, &query, &headers).await;
     }
-    let asked = Asked::by_kind(Question::find(id, &query), &headers);
+    let asked = Asked::json(Question::find(id, &query), &headers).by_accept();
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
     }
@@ -54,11 +54,11 @@ async fn message_or_page<R: ScheduleReader>(
     match found.ok_or_else(|| unknown(id))? {
         Found::Page(page) => {
             let depends = if page.closed { Depends::Never } else { Depends::OnHead(page.head) };
-            asked.json(depends, || rota_wire::page(&page, query.page.cursor, query.show_anchor))
+            asked.answer(depends, || rota_wire::page(&page, query.page.cursor, query.show_anchor))
         }
         Found::Entry(entry) => {
             let depends = entry_depends(&entry, id, query.process);
-            asked.json(depends, || rota_wire::node(&entry, query.show_anchor))
+            asked.answer(depends, || rota_wire::node(&entry, query.show_anchor))
         }
     }
 }
@@ -70,12 +70,12 @@ async fn latest<R: ScheduleReader>(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let query = ReadQuery::parse(query.as_deref())?;
-    let asked = Asked::new(Question::latest(id, query.show_anchor), &headers);
+    let asked = Asked::json(Question::latest(id, query.show_anchor), &headers);
     if let Some(unchanged) = asked.unchanged_since(&state.reader, ProcessId::new(id)).await {
         return Ok(unchanged);
     }
     let entry = state.reader.latest(ProcessId::new(id)).await?.ok_or_else(|| unknown(id))?;
-    asked.json(Depends::OnHead(entry.nonce), || rota_wire::node(&entry, query.show_anchor))
+    asked.answer(Depends::OnHead(entry.nonce), || rota_wire::node(&entry, query.show_anchor))
 }
 
 async fn process<R: ScheduleReader>(
@@ -83,12 +83,12 @@ async fn process<R: ScheduleReader>(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let asked = Asked::new(Question::process(id), &headers);
+    let asked = Asked::json(Question::process(id), &headers);
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
     }
     let entry = state.reader.process(ProcessId::new(id)).await?.ok_or_else(|| unknown(id))?;
-    asked.json(Depends::Never, || rota_wire::process(&entry))
+    asked.answer(Depends::Never, || rota_wire::process(&entry))
 }
 
 async fn raw<R: ScheduleReader>(
@@ -96,12 +96,12 @@ async fn raw<R: ScheduleReader>(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let asked = Asked::new(Question::raw(id), &headers);
+    let asked = Asked::octets(Question::raw(id), &headers);
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
     }
     let bytes = state.reader.raw(id).await?.ok_or_else(|| unknown(id))?;
-    asked.octets(Depends::Never, || Ok(bytes))
+    asked.answer(Depends::Never, || Ok(bytes))
 }
 
 async fn timestamp<R: ScheduleReader>(
@@ -130,7 +130,7 @@ async fn signed_bundle<R: ScheduleReader>(
     query: &ReadQuery,
     headers: &HeaderMap,
 ) -> Result<Response, Refused> {
-    let asked = Asked::by_kind(Question::bundle(id, query.process), headers);
+    let asked = Asked::octets(Question::bundle(id, query.process), headers).by_accept();
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
     }
@@ -144,7 +144,7 @@ async fn signed_bundle<R: ScheduleReader>(
             Some(Found::Page(_)) | None => return Err(unknown(id).into()),
         },
     };
-    asked.octets(depends, || Ok(Bundle::encode(&items(&entry)?).into()))
+    asked.answer(depends, || Ok(Bundle::encode(&items(&entry)?)))
 }
 
 /// Whether `id` can ever be answered with something else than `entry`. An assignment cannot. A message

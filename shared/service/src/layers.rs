@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, predicate::Predicate};
-use tower_http::cors::{Any as Anything, CorsLayer};
+use tower_http::cors::{Any as Anything, CorsLayer, Vary};
 
 use crate::metrics::HttpMetrics;
 
@@ -43,14 +43,16 @@ pub fn compression() -> CompressionLayer<Compressible> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Compressible)
 }
 
-/// Chooses what [`compression`] compresses. A body of unknown size counts as large.
+/// Chooses what [`compression`] compresses. A body of unknown size counts as large; a 304 has none.
 #[derive(Clone, Copy, Debug)]
 pub struct Compressible;
 
 impl Predicate for Compressible {
     fn should_compress<B: hyper::body::Body>(&self, response: &Response<B>) -> bool {
         let size = response.body().size_hint().exact();
-        size.is_none_or(|bytes| bytes >= COMPRESSED_BYTES_MIN) && is_text(response.headers())
+        size.is_none_or(|bytes| bytes >= COMPRESSED_BYTES_MIN)
+            && response.status() != StatusCode::NOT_MODIFIED
+            && is_text(response.headers())
     }
 }
 
@@ -59,7 +61,8 @@ fn is_text(headers: &HeaderMap) -> bool {
     kind.starts_with(b"application/json") || kind.starts_with(b"text/")
 }
 
-/// Open to any origin, as browsers of ao applications need (contract §3).
+/// Open to any origin, as browsers of ao applications need (contract §3). Every origin gets the same
+/// answer, so none of this varies: a shared cache keeps one copy for all.
 pub fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Anything)
@@ -67,6 +70,7 @@ pub fn cors() -> CorsLayer {
         .allow_headers(Anything)
         .expose_headers(Anything)
         .max_age(PREFLIGHT_AGE)
+        .vary(Vary::list([]))
 }
 
 /// The type of [`catch_panic`].

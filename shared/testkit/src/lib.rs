@@ -17,6 +17,7 @@ mod client;
 mod gateway;
 pub mod independent;
 mod items;
+pub mod lambda;
 mod model;
 pub mod postgres;
 pub mod proxy;

@@ -196,7 +196,7 @@ pub fn command(bin: &Path) -> Command {
 }
 
 /// Keeps reading, so that the process never waits for a full pipe.
-fn drain(
+pub(crate) fn drain(
     from: impl Read + Send + 'static,
     into: Arc<Mutex<String>>,
     each: impl Fn(&str) + Send + 'static,

@@ -1,6 +1,6 @@
 //! Which answers may be kept, for how long, and what it costs to ask whether they still hold.
 
-use crate::growing::{Answer, Asked, Growing};
+use crate::growing::{Answer, Asked, Fault, Growing};
 use axum::http::StatusCode;
 use rota_testkit::{Schedule, schedules};
 
@@ -46,7 +46,7 @@ fn paths(schedules: &[Schedule]) -> (Vec<String>, Vec<String>) {
 
 fn is_unchanged(answer: &Answer, of: &Answer) {
     assert_eq!((answer.status, answer.body.len()), (StatusCode::NOT_MODIFIED, 0));
-    for name in ["etag", "cache-control", "vary"] {
+    for name in ["etag", "cache-control", "vary", "content-type"] {
         assert_eq!(answer.header(name), of.header(name), "{name}");
         assert!(!answer.header(name).is_empty(), "{name}");
     }
@@ -206,5 +206,26 @@ async fn head_has_the_headers_of_get() {
     for path in final_ones.iter().chain(&open_ones) {
         let (head, get) = (growing.ask("HEAD", path, &[]).await.0, growing.get(path).await);
         assert_eq!((head.headers, head.body.len()), (get.headers, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_spares_nobody_who_has_the_answer() {
+    let (growing, schedules) = whole();
+    let (final_ones, open_ones) = paths(&schedules);
+    let mut tags = Vec::new();
+    for path in final_ones.iter().chain(&open_ones) {
+        tags.push(growing.get(path).await.header("etag").to_owned());
+    }
+    growing.fail(Fault::Unavailable);
+    for (path, tag) in final_ones.iter().chain(&open_ones).zip(&tags) {
+        let (answer, _) = growing.ask("GET", path, &[("if-none-match", tag)]).await;
+        if final_ones.contains(path) {
+            assert_eq!(answer.status, StatusCode::NOT_MODIFIED, "{path}");
+        } else {
+            let found = (answer.status.as_u16(), answer.header("cache-control"));
+            assert_eq!(found, (503, "no-store"), "{path}");
+            assert!(!answer.header("retry-after").is_empty());
+        }
     }
 }

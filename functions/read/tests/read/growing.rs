@@ -1,7 +1,7 @@
 //! A router over a model whose schedules grow when the test says so, and which counts what it is asked.
 
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use rota_read::ReadState;
@@ -16,10 +16,19 @@ use tower::ServiceExt as _;
 /// Clones share schedules and counters.
 #[derive(Clone)]
 pub(crate) struct Growing {
+    fault: Arc<RwLock<Option<Fault>>>,
     whole: Arc<Vec<Schedule>>,
     shown: Arc<RwLock<Model>>,
     heads: Arc<AtomicUsize>,
     others: Arc<AtomicUsize>,
+}
+
+/// What a store does instead of answering.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Unavailable,
+    Hang,
+    Panic,
 }
 
 /// How often a store was asked.
@@ -51,14 +60,23 @@ impl Answer {
 impl Growing {
     /// Shows the first `count` entries of each schedule.
     pub(crate) fn new(whole: Vec<Schedule>, count: usize) -> Self {
-        let growing = Self {
+        Self {
+            fault: Arc::default(),
             shown: Arc::new(RwLock::new(model(&whole, count))),
             whole: Arc::new(whole),
             heads: Arc::default(),
             others: Arc::default(),
-        };
-        growing.grow(count);
-        growing
+        }
+    }
+
+    /// From now on does this instead of answering.
+    pub(crate) fn fail(&self, fault: Fault) {
+        *self.fault.write().unwrap() = Some(fault);
+    }
+
+    /// What a router answers from.
+    pub(crate) fn state(&self) -> Arc<ReadState<Self>> {
+        Arc::new(ReadState { reader: self.clone(), clock: Arc::new(SystemClock) })
     }
 
     /// From now on shows the first `count` entries of each schedule.
@@ -74,19 +92,11 @@ impl Growing {
         headers: &[(&str, &str)],
     ) -> (Answer, Asked) {
         let before = self.asked();
-        let state = ReadState { reader: self.clone(), clock: Arc::new(SystemClock) };
-        let app: Router = rota_read::router(Arc::new(state));
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = app.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let answer = ask(rota_read::router(self.state()), method, path, headers).await;
         let after = self.asked();
         let asked =
             Asked { heads: after.heads - before.heads, others: after.others - before.others };
-        (Answer { status: parts.status, headers: parts.headers, body }, asked)
+        (answer, asked)
     }
 
     /// GET without any headers.
@@ -99,10 +109,33 @@ impl Growing {
         Asked { heads: count(&self.heads), others: count(&self.others) }
     }
 
-    fn counted(&self) -> Model {
-        self.others.fetch_add(1, Ordering::SeqCst);
-        self.shown.read().unwrap().clone()
+    /// What is shown now, and one more question counted.
+    async fn asked_by(&self, counter: &AtomicUsize) -> Result<Model, ReadError> {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let fault = *self.fault.read().unwrap();
+        match fault {
+            None => Ok(self.shown.read().unwrap().clone()),
+            Some(Fault::Unavailable) => Err(ReadError::Unavailable("a test says so".into())),
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Panic) => panic!("a test says so"),
+        }
     }
+
+    async fn counted(&self) -> Result<Model, ReadError> {
+        self.asked_by(&self.others).await
+    }
+}
+
+/// Asks a router.
+pub(crate) async fn ask(app: Router, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 fn model(whole: &[Schedule], count: usize) -> Model {
@@ -121,28 +154,26 @@ impl ScheduleReader for Growing {
         process: Option<ProcessId>,
         query: PageQuery,
     ) -> Result<Option<Found>, ReadError> {
-        self.counted().find(id, process, query).await
+        self.counted().await?.find(id, process, query).await
     }
 
     async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
-        self.counted().latest(process).await
+        self.counted().await?.latest(process).await
     }
 
     async fn head(&self, process: ProcessId) -> Result<Option<u64>, ReadError> {
-        self.heads.fetch_add(1, Ordering::SeqCst);
-        let shown = self.shown.read().unwrap().clone();
-        shown.head(process).await
+        self.asked_by(&self.heads).await?.head(process).await
     }
 
     async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
-        self.counted().process(process).await
+        self.counted().await?.process(process).await
     }
 
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
-        self.counted().raw(id).await
+        self.counted().await?.raw(id).await
     }
 
     async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
-        self.counted().scheduler(process).await
+        self.counted().await?.scheduler(process).await
     }
 }

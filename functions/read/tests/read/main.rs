@@ -1,4 +1,4 @@
-//! The read function from outside: its answers as caches see them, over a model of the store.
+//! The read function from outside: its answers as caches see them, and as a Lambda gives them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,5 +7,8 @@
 )]
 
 mod caching;
+mod database;
+mod function;
 mod growing;
 mod immutable;
+mod layers;

@@ -44,6 +44,7 @@ async fn every_answer_is_readable_from_any_origin() {
             (status, Some("*"))
         );
         assert_eq!(answer.header("access-control-expose-headers"), Some("*"), "{path}");
+        assert_eq!(answer.header("vary"), None, "{path} is the same for every origin");
     }
 }
 

@@ -1,0 +1,146 @@
+//! What the function can be told, by its environment.
+
+use super::app::READ_CONCURRENCY_MAX_DEFAULT;
+use super::respond::ResponseMode;
+use rota_readmodel::{DatabaseUrl, ReadModelConfig};
+use rota_service::{ConfigError, Env, LogFormat, Setting, logs};
+
+/// All settings of the function.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `DATABASE_READ_URL` (replicas), `DATABASE_URL` (the primary, which answers what no replica can),
+    /// `DATABASE_CONNECTIONS_MAX` (for each), `READ_STALENESS_MAX` (how old an answer to an open-ended
+    /// question may be) and `REPLICA_LAG_MAX` (how far behind a replica is left out).
+    pub model: ReadModelConfig,
+    /// `READ_CONCURRENCY_MAX`: requests at once; more are refused.
+    pub concurrency: usize,
+    /// `LAMBDA_RESPONSE`: how answers leave.
+    pub response: ResponseMode,
+    /// `LOG_FORMAT`.
+    pub log_format: LogFormat,
+    /// `RUST_LOG`.
+    pub log_filter: String,
+}
+
+/// A database.
+struct Database(DatabaseUrl);
+
+impl Setting for Database {
+    const EXPECTS: &'static str = "a postgres:// URL";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+/// Databases, separated by commas.
+struct Databases(Vec<DatabaseUrl>);
+
+impl Setting for Databases {
+    const EXPECTS: &'static str = "postgres:// URLs, separated by commas";
+
+    fn parse(text: &str) -> Option<Self> {
+        let urls = text.split(',').map(|part| Database::parse(part.trim()).map(|url| url.0));
+        urls.collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+impl Settings {
+    /// Reads them all.
+    ///
+    /// # Errors
+    /// One is malformed, or no database is named.
+    pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            model: model(env)?,
+            concurrency: env.or("READ_CONCURRENCY_MAX", READ_CONCURRENCY_MAX_DEFAULT)?,
+            response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
+            log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
+            log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
+        })
+    }
+}
+
+fn model(env: &mut Env) -> Result<ReadModelConfig, ConfigError> {
+    let replicas = env.secret::<Databases>("DATABASE_READ_URL")?.map(|urls| urls.0);
+    let primary = env.secret::<Database>("DATABASE_URL")?.map(|url| url.0);
+    if replicas.is_none() && primary.is_none() {
+        let expects = Databases::EXPECTS;
+        return Err(ConfigError::Missing { name: "DATABASE_READ_URL", expects });
+    }
+    let default = ReadModelConfig::default();
+    Ok(ReadModelConfig {
+        replicas: replicas.unwrap_or_default(),
+        primary,
+        connections: env.or("DATABASE_CONNECTIONS_MAX", default.connections)?,
+        staleness_max: env.or("READ_STALENESS_MAX", default.staleness_max)?,
+        lag_max: env.or("REPLICA_LAG_MAX", default.lag_max)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        Settings::read(&mut Env::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = read(&[
+            ("DATABASE_READ_URL", "postgres://a@one/rota, postgres://a@two/rota"),
+            ("DATABASE_URL", "postgres://a:secret@three/rota"),
+            ("DATABASE_CONNECTIONS_MAX", "7"),
+            ("READ_STALENESS_MAX", "250ms"),
+            ("REPLICA_LAG_MAX", "3s"),
+            ("READ_CONCURRENCY_MAX", "5"),
+            ("LAMBDA_RESPONSE", "buffer"),
+            ("LOG_FORMAT", "json"),
+            ("RUST_LOG", "debug"),
+        ])
+        .unwrap();
+        let model = &settings.model;
+        assert_eq!((model.replicas.len(), model.connections), (2, 7));
+        let times = (model.staleness_max, model.lag_max);
+        assert_eq!(times, (Duration::from_millis(250), Duration::from_secs(3)));
+        assert_eq!((settings.concurrency, settings.response), (5, ResponseMode::Buffer));
+        assert_eq!((settings.log_format, settings.log_filter.as_str()), (LogFormat::Json, "debug"));
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+
+    #[test]
+    fn one_database_is_enough_and_none_is_not() {
+        assert!(read(&[("DATABASE_URL", "postgres://a@b/c")]).unwrap().model.primary.is_some());
+        let settings = read(&[("DATABASE_READ_URL", "postgres://a@b/c")]).unwrap();
+        assert_eq!(settings.model.staleness_max, Duration::ZERO, "strict");
+        assert_eq!(settings.response, ResponseMode::Stream);
+        let error = read(&[("DATABASE_READ_URL", " ")]).unwrap_err().to_string();
+        assert!(error.starts_with("DATABASE_READ_URL is not set"), "{error}");
+    }
+
+    #[test]
+    fn wrong_values_are_named_and_passwords_are_not_shown() {
+        for (name, value) in [
+            ("DATABASE_READ_URL", "postgres://a:secret@b/c,,"),
+            ("DATABASE_READ_URL", "mysql://a:secret@b/c"),
+            ("DATABASE_URL", "secret"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("secret"), "{error}");
+        }
+        for (name, value) in [("LAMBDA_RESPONSE", "streams"), ("READ_CONCURRENCY_MAX", "-1")] {
+            let given = [("DATABASE_URL", "postgres://a@b/c"), (name, value)];
+            assert!(read(&given).unwrap_err().to_string().contains(name));
+        }
+    }
+}
