@@ -39,7 +39,7 @@ use facts::{Raw, Scheduler};
 use failure::Failure;
 use page::PageOf;
 use rota_schedule::{
-    Clock, Entry, Found, Page, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    Clock, Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
 };
 use source::Source;
 use sources::Sources;
@@ -131,27 +131,49 @@ impl ReadModel {
     }
 }
 
+/// An answer, and whose it is.
+enum Answer<T> {
+    /// A replica's, which stands.
+    Replica(T),
+    /// The primary's.
+    Primary(T),
+}
+
+impl<T> Answer<T> {
+    fn into_inner(self) -> T {
+        match self {
+            Self::Replica(answer) | Self::Primary(answer) => answer,
+        }
+    }
+}
+
 impl Inner {
     /// Asks a replica, and the primary where the replica's answer may be short (RD-1).
     async fn ask<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
-        let reason = if self.sources.replicas.is_empty() {
-            return self.sources.ask_primary(statement).await;
-        } else {
-            match self.sources.ask_replicas(statement, false).await {
-                Ok(answer) => match self.settle(statement, &answer).await? {
-                    None => return Ok(answer),
-                    Some(reason) => reason,
-                },
-                Err(Failure::Damaged(error)) => return Err(Failure::Damaged(error)),
-                Err(_) => Reason::NoReplica,
-            }
+        Ok(self.ask_for_whose(statement).await?.into_inner())
+    }
+
+    async fn ask_for_whose<S: Statement>(
+        &self,
+        statement: &S,
+    ) -> Result<Answer<S::Answer>, Failure> {
+        if self.sources.replicas.is_empty() {
+            return self.sources.ask_primary(statement).await.map(Answer::Primary);
+        }
+        let reason = match self.sources.ask_replicas(statement, false).await {
+            Ok(answer) => match self.settle(statement, &answer).await? {
+                None => return Ok(Answer::Replica(answer)),
+                Some(reason) => reason,
+            },
+            Err(Failure::Damaged(error)) => return Err(Failure::Damaged(error)),
+            Err(_) => Reason::NoReplica,
         };
         self.fallbacks.add(reason);
         match self.sources.ask_primary(statement).await {
             Err(failure) if reason == Reason::NoReplica => {
-                self.ask_whoever_is_left(statement, failure).await
+                self.ask_whoever_is_left(statement, failure).await.map(Answer::Replica)
             }
-            answer => answer,
+            answer => answer.map(Answer::Primary),
         }
     }
 
@@ -206,8 +228,29 @@ impl Inner {
         !self.is_strict() && closed >= self.clock.now().0.saturating_sub(allowed)
     }
 
-    async fn page(&self, process: ProcessId, query: PageQuery) -> Result<Option<Page>, Failure> {
-        Ok(self.ask(&PageOf { process, query }).await?.map(|sheet| sheet.page))
+    async fn page(&self, process: ProcessId, query: PageQuery) -> Result<Option<Found>, Failure> {
+        let page = PageOf { process, query, settle_absence: true };
+        Ok(self.ask(&page).await?.map(|sheet| Found::Page(sheet.page)))
+    }
+
+    /// Finds what an id stands for that may be anything.
+    async fn find_any(&self, id: [u8; 32], query: PageQuery) -> Result<Option<Found>, Failure> {
+        let mut page = PageOf { process: ProcessId::new(id), query, settle_absence: false };
+        if let Some(sheet) = self.ask(&page).await? {
+            return Ok(Some(Found::Page(sheet.page)));
+        }
+        let found = match self.ask_for_whose(&Search { id }).await? {
+            Answer::Replica(found) => found,
+            Answer::Primary(found) => {
+                // Whatever the replica lacks, it may lack the process too.
+                page.settle_absence = true;
+                if let Some(sheet) = self.sources.ask_primary(&page).await? {
+                    return Ok(Some(Found::Page(sheet.page)));
+                }
+                found
+            }
+        };
+        Ok(found.map(|found| Found::Entry(found.entry)))
     }
 
     async fn find(
@@ -217,22 +260,15 @@ impl Inner {
         query: PageQuery,
     ) -> Result<Option<Found>, Failure> {
         let as_process = ProcessId::new(id);
-        let named = process.filter(|process| *process != as_process);
-        if let Some(process) = named {
-            return match self.ask(&Lookup { id, process }).await? {
+        match process {
+            None => self.find_any(id, query).await,
+            Some(process) if process == as_process => self.page(process, query).await,
+            Some(process) => match self.ask(&Lookup { id, process }).await? {
                 Some(Sense::Entry(entry)) => Ok(Some(Found::Entry(entry))),
-                Some(Sense::Process) => Ok(self.page(as_process, query).await?.map(Found::Page)),
+                Some(Sense::Process) => self.page(as_process, query).await,
                 None => Ok(None),
-            };
+            },
         }
-        if let Some(page) = self.page(as_process, query).await? {
-            return Ok(Some(Found::Page(page)));
-        }
-        if process.is_some() {
-            return Ok(None);
-        }
-        let found = self.ask(&Search { id }).await?;
-        Ok(found.map(|found| Found::Entry(found.entry)))
     }
 
     async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, Failure> {

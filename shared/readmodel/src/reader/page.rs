@@ -18,6 +18,9 @@ const NO_MESSAGE: i32 = -1;
 pub(super) struct PageOf {
     pub(super) process: ProcessId,
     pub(super) query: PageQuery,
+    /// Whether a process that a replica does not know is asked for at the primary; else the caller is told,
+    /// who has further questions first.
+    pub(super) settle_absence: bool,
 }
 
 /// A page, and what its snapshot knows.
@@ -60,7 +63,7 @@ impl Statement for PageOf {
             Some(packed) => unpack(Bytes::copy_from_slice(packed), row::unsigned(first)?)?,
             None => Vec::new(),
         };
-        let promised = stop.filter(|stop| first <= *stop).map(|stop| stop - first + 1).unwrap_or(0);
+        let promised = stop.map_or(0, |stop| (stop - first + 1).max(0));
         if usize::try_from(promised).ok() != Some(entries.len()) {
             return Err(ModelError::Damaged("an entry is missing"));
         }
@@ -82,7 +85,8 @@ impl Statement for PageOf {
 
     fn standing(&self, answer: &Self::Answer, trusted: &dyn Fn(Progress) -> bool) -> Standing {
         match answer {
-            None => Standing::Unknown,
+            None if self.settle_absence => Standing::Unknown,
+            None => Standing::Final,
             Some(sheet) if sheet.complete || sheet.progress.is_some_and(trusted) => Standing::Final,
             Some(sheet) => Standing::IfHead(self.process, sheet.page.head),
         }
