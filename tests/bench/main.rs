@@ -6,6 +6,7 @@
 //! `--check` a missed target makes the exit code 1. It talks to loopback only and ends by itself.
 
 mod client;
+mod database;
 mod limits;
 mod memory;
 mod reads;
@@ -26,6 +27,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let rota = rota_binary()?;
     limits::run(&mut report)?;
     writes::run(&mut report, &rota)?;
+    database::writes::run(&mut report, &rota)?;
     memory::run(&mut report, &rota)?;
     reads::run(&mut report, &rota)?;
     Ok(ExitCode::from(u8::from(check && report.missed() > 0)))

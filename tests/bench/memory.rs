@@ -17,7 +17,7 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     if !report.wants("memory") {
         return Ok(());
     }
-    let scheduler = Scheduler::fresh(rota, &Wallet::generate(WalletKind::Rsa4Prime)?)?;
+    let scheduler = Scheduler::fresh(rota, &Wallet::generate(WalletKind::Rsa4Prime)?, &[])?;
     std::thread::sleep(SETTLE);
     let idle = scheduler.memory_mb("VmRSS")?;
     report.judged("memory.idle", json!({}), &[("mb", idle, Target::Max(40.0))]);

@@ -32,7 +32,7 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     let processes = seeded(&dir.path().join("ledger"), report)?;
     Wallet::generate(WalletKind::Ed25519)?.save_new(&dir.path().join("wallet.json"))?;
     let start = Instant::now();
-    let scheduler = Scheduler::on(rota, dir.path())?;
+    let scheduler = Scheduler::on(rota, dir.path(), &[])?;
     Connection::open(scheduler.address()?)?.ask(&client::get("/timestamp"))?;
     let ready = start.elapsed().as_secs_f64();
     let facts = json!({ "entries": LONG + SHORT + PROCESSES });

@@ -1,5 +1,6 @@
 //! A release scheduler under load: its process, its CPU time, its memory.
 
+use rota_ans104::Wallet;
 use rota_testkit::RotaProcess;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,25 +20,29 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// On an empty directory that goes away with it, with a new wallet of this kind.
-    pub(crate) fn fresh(rota: &Path, wallet: &rota_ans104::Wallet) -> anyhow::Result<Self> {
+    /// On an empty directory that goes away with it, with this wallet and these settings.
+    pub(crate) fn fresh(
+        rota: &Path,
+        wallet: &Wallet,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         wallet.save_new(&dir.path().join("wallet.json"))?;
-        let mut scheduler = Self::on(rota, dir.path())?;
+        let mut scheduler = Self::on(rota, dir.path(), settings)?;
         scheduler._own = Some(dir);
         Ok(scheduler)
     }
 
     /// On a directory that stays.
-    pub(crate) fn on(rota: &Path, dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn on(rota: &Path, dir: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let environment = [
             ("GATEWAY_URL", NOBODY),
             ("ARWEAVE_URL", NOBODY),
             ("ARWEAVE_URL_LIST", NOBODY),
             ("RUST_LOG", "error"),
         ];
-        let process =
-            RotaProcess::try_start(rota, dir, &environment).map_err(anyhow::Error::msg)?;
+        let process = RotaProcess::try_start(rota, dir, &[&environment, settings].concat())
+            .map_err(anyhow::Error::msg)?;
         Ok(Self { process, _own: None })
     }
 

@@ -14,14 +14,25 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const RUN_FOR: Duration = Duration::from_secs(6);
 
 /// One write bench.
-struct Case {
-    name: &'static str,
-    wallet: WalletKind,
-    user: WalletKind,
-    processes: usize,
-    connections: usize,
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Who signs the assignments.
+    pub(crate) wallet: WalletKind,
+    /// Who signs the items.
+    pub(crate) user: WalletKind,
+    pub(crate) processes: usize,
+    pub(crate) connections: usize,
     /// Items that are made beforehand: more than can be written in the time.
-    items: usize,
+    pub(crate) items: usize,
+}
+
+/// What a case came to.
+pub(crate) struct Measured {
+    pub(crate) load: Load,
+    /// CPU seconds of the scheduler.
+    pub(crate) cpu: f64,
+    peak_mb: f64,
 }
 
 const CASES: [Case; 5] = [
@@ -72,15 +83,21 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     for case in CASES.iter().filter(|case| report.wants(case.name)).collect::<Vec<_>>() {
         let wallet = Wallet::generate(case.wallet)?;
         let before = signatures_a_second(&wallet)?;
-        let (load, cpu, peak_mb) = measure(case, rota, &wallet)?;
+        let measured = measure(case, rota, &wallet, &[])?;
         let limit = f64::midpoint(before, signatures_a_second(&wallet)?);
-        judge(report, case, &load, cpu, limit, peak_mb);
+        judge(report, case, &measured, limit);
     }
     Ok(())
 }
 
-fn measure(case: &Case, rota: &Path, wallet: &Wallet) -> anyhow::Result<(Load, f64, f64)> {
-    let scheduler = Scheduler::fresh(rota, wallet)?;
+/// Measures a case on a scheduler with these settings.
+pub(crate) fn measure(
+    case: &Case,
+    rota: &Path,
+    wallet: &Wallet,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<Measured> {
+    let scheduler = Scheduler::fresh(rota, wallet, settings)?;
     let address = scheduler.address()?;
     let user = Wallet::generate(case.user)?;
     let spawns = (0..case.processes)
@@ -100,7 +117,7 @@ fn measure(case: &Case, rota: &Path, wallet: &Wallet) -> anyhow::Result<(Load, f
     let cpu_before = scheduler.cpu_seconds()?;
     let load = client::run(address, &rest, RUN_FOR, false)?;
     let cpu = scheduler.cpu_seconds()? - cpu_before;
-    Ok((load, cpu, scheduler.memory_mb("VmHWM")?))
+    Ok(Measured { load, cpu, peak_mb: scheduler.memory_mb("VmHWM")? })
 }
 
 /// For each connection its own messages, each for the process whose turn it is.
@@ -116,7 +133,8 @@ fn requests(case: &Case, user: &Wallet, spawns: &[Item]) -> anyhow::Result<Vec<V
         .collect()
 }
 
-fn judge(report: &mut Report, case: &Case, load: &Load, cpu: f64, limit: f64, peak_mb: f64) {
+fn judge(report: &mut Report, case: &Case, measured: &Measured, limit: f64) {
+    let Measured { load, cpu, peak_mb } = measured;
     let (rate, cpu_ms) = (load.rate(), cpu * 1e3 / load.answers as f64);
     let sign_ms = 1e3 / limit;
     let facts = json!({
@@ -125,7 +143,7 @@ fn judge(report: &mut Report, case: &Case, load: &Load, cpu: f64, limit: f64, pe
         "p50_ms": rounded(load.percentile_ms(50)),
         "p99_ms": rounded(load.percentile_ms(99)),
         "cpu_cores_used": rounded(cpu / load.seconds),
-        "peak_mb": rounded(peak_mb),
+        "peak_mb": rounded(*peak_mb),
     });
     let ratio = rate / limit;
     let cpu_judged = ("cpu_ms_per_write", cpu_ms, Target::Max(sign_ms + 0.8));
@@ -139,7 +157,7 @@ fn judge(report: &mut Report, case: &Case, load: &Load, cpu: f64, limit: f64, pe
             &[
                 ("ratio", ratio / 2.0, Target::Min(0.85)),
                 cpu_judged,
-                ("peak", peak_mb, Target::Max(200.0)),
+                ("peak", *peak_mb, Target::Max(200.0)),
             ],
         ),
         "write.one_process.rsa-4prime" => {

@@ -361,7 +361,7 @@ impl Shared {
         let done = move |outcome: Result<Entry, _>| match outcome {
             Ok(entry) => shared.stored(entry, staged),
             Err(_) => {
-                shared.tell(staged, Err(ApiError::OutcomeUnknown));
+                shared.tell(staged, &Err(ApiError::OutcomeUnknown));
                 shared.land(&process);
             }
         };
@@ -391,7 +391,7 @@ impl Shared {
     fn stored(self: &Arc<Self>, entry: Entry, staged: Staged) {
         let process = staged.process;
         let Some(database) = &self.parts.database else {
-            self.tell(staged, Ok(Committed::by_store(entry)));
+            self.tell(staged, &Ok(Committed::by_store(entry)));
             return self.land(&process);
         };
         let row = Row { process, entry: entry.clone(), content: staged.content };
@@ -400,19 +400,19 @@ impl Shared {
             AckAfter::Database => database.projector.submit(
                 row,
                 Box::new(move |committed| {
-                    shared.tell(staged, committed.ok_or(ApiError::OutcomeUnknown));
+                    shared.tell(staged, &committed.ok_or(ApiError::OutcomeUnknown));
                     shared.land(&process);
                 }),
             ),
             AckAfter::Disk => {
-                self.tell(staged, Ok(Committed::by_store(entry)));
+                self.tell(staged, &Ok(Committed::by_store(entry)));
                 database.projector.submit(row, Box::new(move |_| shared.land(&process)));
             }
         }
     }
 
     /// Tells everyone who waits for a staged entry, and forgets that it was staged.
-    fn tell(&self, staged: Staged, answer: Answer) {
+    fn tell(&self, staged: Staged, answer: &Answer) {
         let Staged { process, posted, content, alone } = staged;
         let (mut waiting, mut duplicates) = (Vec::new(), None);
         if let Some(lane) = self.table.lock().lanes.get_mut(&process) {

@@ -1,0 +1,3 @@
+//! With a database: a real primary that syncs its commits, and a hot standby that streams from it.
+
+pub(crate) mod writes;
