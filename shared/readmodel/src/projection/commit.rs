@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// How often a batch is tried while others insert the same rows.
 const ATTEMPTS_MAX: usize = 4;
 
-const INSERT: &str = "\
+pub(super) const INSERT: &str = "\
     WITH verdict AS MATERIALIZED ( \
         SELECT fence($1, $2) \
             AND NOT EXISTS ( \
@@ -40,7 +40,7 @@ const INSERT: &str = "\
     WHERE (SELECT holds FROM verdict)";
 
 /// What does not hold: the term, processes that are not the writer's, places where nothing is.
-const DIAGNOSE: &str = "\
+pub(super) const DIAGNOSE: &str = "\
     SELECT fence($1, $2), \
         ARRAY(SELECT process FROM unnest($3::bytea[]) AS needed (process) WHERE NOT EXISTS ( \
             SELECT FROM processes \
@@ -51,7 +51,7 @@ const DIAGNOSE: &str = "\
                 WHERE entries.process = needed.process AND entries.nonce = needed.nonce))";
 
 /// Rows at the places of a batch, and rows with its assignments.
-const PRESENT: &str = "\
+pub(super) const PRESENT: &str = "\
     SELECT entries.process, entries.nonce, entries.assignment_id \
     FROM unnest($1::bytea[], $2::bigint[]) AS asked (process, nonce) \
     JOIN entries ON entries.process = asked.process AND entries.nonce = asked.nonce \

@@ -12,7 +12,7 @@ use sqlx::{Postgres, query::Query};
 use tokio::time::timeout;
 
 /// The newest entry of each process is one probe of the primary key, from its end.
-const HEADS: &str = "\
+pub(super) const HEADS: &str = "\
     SELECT processes.process, newest.nonce, newest.assignment_id FROM processes \
     CROSS JOIN LATERAL ( \
         SELECT nonce, assignment_id FROM entries WHERE entries.process = processes.process \
@@ -21,7 +21,7 @@ const HEADS: &str = "\
     ORDER BY processes.process LIMIT $3";
 
 /// Cut by the bytes before each entry, so one that is larger than the cap comes alone.
-const ENTRIES: &str = "\
+pub(super) const ENTRIES: &str = "\
     SELECT page.nonce, page.timestamp, page.assignment_id, page.message_id, page.content, \
            page.assignment, coalesce(page.message, bodies.bytes), page.message_length \
     FROM ( \

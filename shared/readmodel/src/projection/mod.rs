@@ -10,6 +10,8 @@
 mod batch;
 mod commit;
 mod history;
+#[cfg(test)]
+mod plans;
 
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;

@@ -69,7 +69,7 @@ fn row_of(process: ProcessId, nonce: u64, version: u8) -> Row {
         assignment: Bytes::from(vec![version; 1_300]),
         message: Some(Bytes::from(vec![nonce as u8; 1_400])),
     };
-    let content = nonce.is_multiple_of(2).then(|| ContentHash([version; 48]));
+    let content = nonce.is_multiple_of(2).then_some(ContentHash([version; 48]));
     Row { process, entry, content }
 }
 

@@ -161,3 +161,17 @@ async fn a_primary_that_restarts_in_mid_batch_loses_and_doubles_nothing() {
     let there = cluster.sql("rota", "SELECT count(*), max(nonce) FROM entries");
     assert_eq!(there, format!("{length}|{}", length - 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_between_batches_goes_unnoticed() {
+    let cluster = PostgresCluster::start(PostgresOptions { fsync: false });
+    let url: DatabaseUrl = cluster.create_database("rota").parse().unwrap();
+    migrate(&url).await.unwrap();
+    let id = process(1);
+    let projection = writer_of(&url, &[id]).await;
+    projection.project(&rows_of(id, 0..2)).await.unwrap();
+    tokio::task::block_in_place(|| cluster.restart(Stop::Kill));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    projection.project(&rows_of(id, 2..4)).await.unwrap();
+    assert_eq!(stored(&projection, id).await, rows_of(id, 0..4));
+}
