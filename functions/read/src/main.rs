@@ -28,6 +28,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(settings: Settings) -> anyhow::Result<()> {
+    if settings.model.primary.is_none() && settings.model.staleness_max.is_zero() {
+        tracing::warn!("DATABASE_URL and READ_STALENESS_MAX are not set: only history can be read");
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let reader = ReadModel::new(settings.model, Arc::clone(&clock));
     let meter = Meter::new(Arc::clone(&clock), stdout);

@@ -23,12 +23,10 @@ const DEFAULT_STAGE: &str = "$default";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpEvent {
-    #[serde(default)]
-    raw_path: String,
-    #[serde(default)]
-    raw_query_string: String,
-    #[serde(default)]
-    headers: HashMap<String, String>,
+    // Emulators send null for what is empty.
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    headers: Option<HashMap<String, String>>,
     request_context: RequestContext,
 }
 
@@ -62,7 +60,7 @@ impl HttpEvent {
             .map_err(|_| ApiError::Method)?;
         let uri = self.uri().map_err(|_| QueryError::NotAnId("the path"))?;
         let mut request = Request::new(Body::empty());
-        *request.headers_mut() = headers(self.headers);
+        *request.headers_mut() = headers(self.headers.unwrap_or_default());
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         Ok(request)
@@ -70,25 +68,25 @@ impl HttpEvent {
 
     /// Fails only on what is too long for a URI.
     fn uri(&self) -> Result<Uri, uri::InvalidUri> {
-        let mut text = String::with_capacity(self.raw_path.len() + self.raw_query_string.len() + 2);
-        let path = self.path();
+        let (path, query) = (self.path(), self.raw_query_string.as_deref().unwrap_or_default());
+        let mut text = String::with_capacity(path.len() + query.len() + 2);
         if !path.starts_with('/') {
             text.push('/');
         }
         escape(&mut text, path, b"");
-        if !self.raw_query_string.is_empty() {
+        if !query.is_empty() {
             text.push('?');
-            escape(&mut text, &self.raw_query_string, b"?");
+            escape(&mut text, query, b"?");
         }
         uri::PathAndQuery::try_from(text).map(Uri::from)
     }
 
     /// The path without the name of the stage, which API Gateway puts in front.
     fn path(&self) -> &str {
+        let raw = self.raw_path.as_deref().unwrap_or_default();
         let stage = self.request_context.stage.as_deref().filter(|stage| *stage != DEFAULT_STAGE);
-        let within = |stage| self.raw_path.strip_prefix('/')?.strip_prefix(stage);
-        let within = stage.and_then(within).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        within.unwrap_or(&self.raw_path)
+        let within = stage.and_then(|stage| raw.strip_prefix('/')?.strip_prefix(stage));
+        within.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(raw)
     }
 }
 
@@ -165,6 +163,19 @@ mod tests {
             ("/$default/abc", "$default", "/$default/abc"),
         ] {
             assert_eq!(request(path, "", stage).uri(), uri, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_null_or_absent_is_empty() {
+        let context = json!({"http": {"method": "GET"}, "stage": null});
+        let nulls = json!({
+            "rawPath": null, "rawQueryString": null, "headers": null, "requestContext": context,
+        });
+        for event in [nulls, json!({"requestContext": context})] {
+            let request =
+                serde_json::from_value::<HttpEvent>(event).unwrap().into_request().unwrap();
+            assert_eq!((request.uri().to_string().as_str(), request.headers().len()), ("/", 0));
         }
     }
 
