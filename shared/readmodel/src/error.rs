@@ -2,6 +2,8 @@
 
 use rota_schedule::{ProcessId, ReadError};
 use sqlx::migrate::MigrateError;
+use std::io;
+use tokio::time::error::Elapsed;
 
 /// Every way in which the read model fails. "Not there" is no failure: that is an `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,12 @@ impl From<sqlx::Error> for ModelError {
             }
             other => Self::Unavailable(other),
         }
+    }
+}
+
+impl From<Elapsed> for ModelError {
+    fn from(_: Elapsed) -> Self {
+        Self::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into())
     }
 }
 

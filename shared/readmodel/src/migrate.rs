@@ -4,10 +4,10 @@
 //! missing, the rest wait for it, and where nothing is missing nobody is disturbed. A database that is
 //! newer than this version is fine: what a running version uses is only taken away a release later.
 
+use crate::database::PRIMARY_ACQUIRE_MAX;
 use crate::{DatabaseUrl, ModelError};
 use sqlx::migrate::MigrateError;
 use sqlx::{Connection, PgConnection};
-use std::io;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -25,10 +25,10 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 /// [`ModelError::Unavailable`] if the database cannot be reached or somebody else migrates for too
 /// long; [`ModelError::Migrate`] if a migration fails, or was changed after it was applied.
 pub async fn migrate(url: &DatabaseUrl) -> Result<(), ModelError> {
-    let mut connection = PgConnection::connect_with(&url.migration()).await?;
-    let waited = timeout(LOCK_WAIT_MAX, lock(&mut connection)).await;
-    waited
-        .map_err(|_| ModelError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into()))??;
+    let options = url.migration();
+    let mut connection =
+        timeout(PRIMARY_ACQUIRE_MAX, PgConnection::connect_with(&options)).await??;
+    timeout(LOCK_WAIT_MAX, lock(&mut connection)).await??;
     let mut migrator = sqlx::migrate!("../../migrations");
     migrator.set_ignore_missing(true).set_locking(false);
     // `run` makes a future that is not `Send` (rust-lang/rust#100013); this is what it calls.

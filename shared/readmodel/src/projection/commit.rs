@@ -6,7 +6,7 @@
 //! in one row leaves nothing of the others behind.
 
 use super::batch::{Columns, Needs, check_size};
-use super::{ANSWER_MAX, Projection, Row, finish, fixed, from_db};
+use super::{ANSWER_MAX, Projection, Row, Session, fixed, from_db};
 use crate::ModelError;
 use rota_schedule::{AssignmentId, ProcessId};
 use sqlx::{PgConnection, Row as _};
@@ -74,9 +74,9 @@ impl Projection {
             return Ok(());
         }
         self.settle().await?;
-        let mut connection = self.pool.acquire().await?;
-        let committed = timeout(ANSWER_MAX, self.commit(&mut connection, rows)).await;
-        finish(connection, committed)
+        let mut session = Session::open(&self.pool).await?;
+        let committed = timeout(ANSWER_MAX, self.commit(&mut session.connection, rows)).await;
+        session.finish(committed)
     }
 
     async fn commit(&self, connection: &mut PgConnection, rows: &[Row]) -> Result<(), ModelError> {

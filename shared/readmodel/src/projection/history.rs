@@ -2,7 +2,7 @@
 //!
 //! Reading needs no fence: rows never change, and whoever took the term has waited for the rest.
 
-use super::{ANSWER_MAX, BATCH_BYTES_MAX, Projection, Row, finish, fixed, from_db, to_db};
+use super::{ANSWER_MAX, BATCH_BYTES_MAX, Projection, Row, Session, fixed, from_db, to_db};
 use crate::ModelError;
 use bytes::Bytes;
 use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
@@ -96,9 +96,9 @@ impl Projection {
         &self,
         query: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, ModelError> {
-        let mut connection = self.pool.acquire().await?;
-        let rows = timeout(ANSWER_MAX, query.fetch_all(&mut *connection)).await;
-        finish(connection, rows)
+        let mut session = Session::open(&self.pool).await?;
+        let rows = timeout(ANSWER_MAX, query.fetch_all(&mut *session.connection)).await;
+        session.finish(rows)
     }
 }
 

@@ -12,17 +12,16 @@ mod commit;
 mod history;
 #[cfg(test)]
 mod plans;
+mod session;
 
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
 use rota_schedule::{ContentHash, Entry, ProcessId, Timestamp};
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Row as _};
-use std::io;
+use session::Session;
+use sqlx::{PgConnection, PgPool, Row as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX};
@@ -87,9 +86,10 @@ impl Projection {
         address: Address,
     ) -> Result<Taken, ModelError> {
         let pool = url.primary(connections);
-        let mut connection = pool.acquire().await?;
-        let raised = timeout(ANSWER_MAX, raise_patiently(&mut connection, name, address)).await;
-        let raised = finish(connection, raised)?;
+        let mut session = Session::open(&pool).await?;
+        let raised = raise_patiently(&mut session.connection, name, address);
+        let raised = timeout(ANSWER_MAX, raised).await;
+        let raised = session.finish(raised)?;
         let projection = Self {
             pool,
             writer: raised.writer,
@@ -116,9 +116,9 @@ impl Projection {
     /// [`ModelError::Stale`]; [`ModelError::Unavailable`]: it may be bound.
     pub async fn bind(&self, process: &ProcessId) -> Result<bool, ModelError> {
         self.settle().await?;
-        let mut connection = self.pool.acquire().await?;
-        let bound = timeout(ANSWER_MAX, self.bind_on(&mut connection, process)).await;
-        finish(connection, bound)
+        let mut session = Session::open(&self.pool).await?;
+        let bound = timeout(ANSWER_MAX, self.bind_on(&mut session.connection, process)).await;
+        session.finish(bound)
     }
 
     /// Publishes up to which time nothing more will be committed (it never goes back) and the block
@@ -137,9 +137,9 @@ impl Projection {
         .bind(self.term)
         .bind(to_db(closed.0, "a timestamp")?)
         .bind(to_db(block_height, "a block height")?);
-        let mut connection = self.pool.acquire().await?;
-        let beaten = timeout(ANSWER_MAX, query.execute(&mut *connection)).await;
-        let rows = finish(connection, beaten)?.rows_affected();
+        let mut session = Session::open(&self.pool).await?;
+        let beaten = timeout(ANSWER_MAX, query.execute(&mut *session.connection)).await;
+        let rows = session.finish(beaten)?.rows_affected();
         if rows == 1 { Ok(()) } else { Err(self.stale()) }
     }
 
@@ -152,9 +152,9 @@ impl Projection {
                 .bind(self.writer)
                 .bind(self.term)
                 .bind(&self.holder.0[..]);
-            let mut connection = self.pool.acquire().await?;
-            let settled = timeout(ANSWER_MAX, query.execute(&mut *connection)).await;
-            let rows = finish(connection, settled)?.rows_affected();
+            let mut session = Session::open(&self.pool).await?;
+            let settled = timeout(ANSWER_MAX, query.execute(&mut *session.connection)).await;
+            let rows = session.finish(settled)?.rows_affected();
             if rows == 1 { Ok(()) } else { Err(self.stale()) }
         };
         self.settled.get_or_try_init(settle).await.copied()
@@ -268,22 +268,6 @@ async fn raise(
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
-}
-
-/// Ends a use of a connection. One that did not answer as it should is not used again: it may be dead,
-/// or lead to a server that is the primary no more.
-fn finish<T, E: Into<ModelError>>(
-    mut connection: PoolConnection<Postgres>,
-    answer: Result<Result<T, E>, Elapsed>,
-) -> Result<T, ModelError> {
-    let answer = answer.map_or_else(
-        |_| Err(ModelError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into())),
-        |answer| answer.map_err(Into::into),
-    );
-    if matches!(answer, Err(ModelError::Unavailable(_))) {
-        connection.close_on_drop();
-    }
-    answer
 }
 
 /// A number as the database has it.

@@ -127,6 +127,24 @@ async fn silence_ends_and_leaves_no_connection_behind() {
     assert_eq!(stored(&projection, id).await.len(), 3);
 }
 
+#[tokio::test]
+async fn a_request_that_is_given_up_leaves_no_connection_behind() {
+    let (proxy, _, through) = behind_proxy().await;
+    let address = Address::new([1; 32]);
+    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), address).await.unwrap();
+    let (projection, id) = (taken.projection, process(1));
+    projection.bind(&id).await.unwrap();
+    proxy.set(Fault::Stall);
+    let rows = rows_of(id, 0..3);
+    for _ in 0..2 {
+        let given_up = tokio::time::timeout(Duration::from_millis(300), projection.project(&rows));
+        assert!(given_up.await.is_err());
+    }
+    proxy.heal();
+    projection.project(&rows).await.unwrap();
+    assert_eq!(stored(&projection, id).await, rows);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_restarts_in_mid_batch_loses_and_doubles_nothing() {
     let cluster = PostgresCluster::start(PostgresOptions { fsync: false });
