@@ -23,6 +23,8 @@ mod entry;
 mod facts;
 mod failure;
 mod page;
+#[cfg(test)]
+mod plans;
 mod row;
 mod source;
 mod sources;

@@ -1,6 +1,6 @@
-//! A page of a schedule: one statement, one value, few allocations (contract §3).
+//! A page of a schedule: one statement, a packed value for each entry, one buffer (contract §3).
 
-use super::row::{self, Progress, number, value};
+use super::row::{self, Progress, value};
 use super::statement::{Query, Standing, Statement, clamped};
 use crate::ModelError;
 use bytes::{Buf, Bytes};
@@ -13,6 +13,8 @@ use sqlx::postgres::PgRow;
 const ENTRY_HEAD_BYTES: usize = 8 + 8 + 4 + 4 + 32 + 32;
 /// The length of a message whose bytes lie elsewhere.
 const NO_MESSAGE: i32 = -1;
+/// The writer of a process that is bound to none.
+const NO_WRITER: i32 = -1;
 
 /// Asks for a page.
 pub(super) struct PageOf {
@@ -51,32 +53,25 @@ impl Statement for PageOf {
     }
 
     fn read(&self, rows: &[PgRow]) -> Result<Self::Answer, ModelError> {
-        let Some(row) = rows.first() else {
+        let Some((header, rows)) = rows.split_first() else {
             return Ok(None);
         };
-        let (head, head_time) = (number(row, 0)?, number(row, 1)?);
-        let progress = row::progress(row, 2)?;
-        let (first, last): (i64, i64) = (value(row, 4)?, value(row, 5)?);
-        let stop: Option<i64> = value(row, 6)?;
-        let has_next = stop.is_some_and(|stop| first <= stop && stop < last);
-        let entries = match value::<Option<&[u8]>>(row, 7)? {
-            Some(packed) => unpack(Bytes::copy_from_slice(packed), row::unsigned(first)?)?,
-            None => Vec::new(),
-        };
-        let promised = stop.map_or(0, |stop| (stop - first + 1).max(0));
+        let header = Header::read(value(header, 0)?)?;
+        let Header { head, head_time, progress, first, last, stop } = header;
+        let entries = unpack(gather(rows)?, row::unsigned(first)?)?;
+        let promised = (stop - first + 1).max(0);
         if usize::try_from(promised).ok() != Some(entries.len()) {
             return Err(ModelError::Damaged("an entry is missing"));
         }
+        let has_next = promised > 0 && stop < last;
         let closed = progress.map_or(0, |progress| progress.closed);
         let bounds = &self.query.bounds;
-        let newest = Timestamp(closed.max(head_time));
-        let page =
-            Page { entries, has_next, head, closed: has_next || bounds.are_closed(head, newest) };
-        // A schedule that is being imported may go on with the newest timestamp: only times below it are
-        // complete without the writer's word.
+        // A schedule that is being imported may go on with the newest timestamp: without the writer's word
+        // only times below it are complete.
         let known = Timestamp(closed.max(head_time.saturating_sub(1)));
         let complete = has_next || bounds.are_closed(head, known);
-        Ok(Some(Sheet { page, complete, progress }))
+        let closed = has_next || bounds.are_closed(head, Timestamp(closed.max(head_time)));
+        Ok(Some(Sheet { page: Page { entries, has_next, head, closed }, complete, progress }))
     }
 
     fn progress(&self, answer: &Self::Answer) -> Option<Progress> {
@@ -93,7 +88,41 @@ impl Statement for PageOf {
     }
 }
 
-/// Cuts the one value of a page into its entries, which follow each other from `first` on.
+/// What precedes the entries of a page.
+struct Header {
+    /// The newest entry of the schedule.
+    head: u64,
+    head_time: u64,
+    progress: Option<Progress>,
+    /// The first and the last nonce within the bounds; none if they are the wrong way round.
+    first: i64,
+    last: i64,
+    /// Where the page ends; below `first` if it is empty.
+    stop: i64,
+}
+
+impl Header {
+    fn read(mut bytes: &[u8]) -> Result<Self, ModelError> {
+        let mut next = || {
+            bytes
+                .try_get_i64()
+                .map_err(|_| ModelError::Damaged("the header of a page is too short"))
+        };
+        let (head, head_time) = (row::unsigned(next()?)?, row::unsigned(next()?)?);
+        let (writer, closed) = (next()?, row::unsigned(next()?)?);
+        let progress = i32::try_from(writer).ok().filter(|writer| *writer != NO_WRITER);
+        let progress = progress.map(|writer| Progress { writer, closed });
+        Ok(Self { head, head_time, progress, first: next()?, last: next()?, stop: next()? })
+    }
+}
+
+/// The entries' rows in one buffer, of which they then hold slices.
+fn gather(rows: &[PgRow]) -> Result<Bytes, ModelError> {
+    let packed: Vec<&[u8]> = rows.iter().map(|row| value(row, 0)).collect::<Result<_, _>>()?;
+    Ok(Bytes::from(packed.concat()))
+}
+
+/// Cuts a page into its entries, which follow each other from `first` on.
 fn unpack(mut packed: Bytes, first: u64) -> Result<Vec<Entry>, ModelError> {
     let mut entries = Vec::new();
     for nonce in first.. {

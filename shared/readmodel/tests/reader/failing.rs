@@ -146,6 +146,29 @@ async fn without_the_primary_what_is_closed_is_served_and_the_rest_is_no_guess()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_primary_holds_up_one_read_and_what_is_closed_not_at_all() {
+    let house = House::new().await;
+    let schedules = schedules();
+    let usual = &schedules[0];
+    house.commit(&schedules, 10_000).await;
+    house.replica.caught_up();
+    let reader = house.reader();
+    read_all(&reader, usual).await.unwrap();
+    house.primary.freeze();
+    let begun = Instant::now();
+    assert!(reader.latest(usual.process).await.is_err());
+    let first = begun.elapsed();
+    assert!(first > STALL && first < Duration::from_secs(7), "took {first:?}");
+    let begun = Instant::now();
+    assert!(reader.latest(usual.process).await.is_err(), "it is left out");
+    let message = *usual.entries[5].message_id.as_bytes();
+    assert_eq!(reader.raw(message).await.unwrap(), usual.entries[5].message);
+    assert!(begun.elapsed() < SOON, "took {:?}", begun.elapsed());
+    house.primary.thaw();
+    eventually("all is answered", async || read_all(&reader, usual).await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_that_a_restart_has_closed_cost_no_read() {
     let house = House::new().await;
     let schedules = schedules();

@@ -1,4 +1,5 @@
--- A page of a schedule, in one statement and so in one snapshot. One row, none if the process is unknown.
+-- A page of a schedule, in one statement and so in one snapshot. One column: the first row is the page's
+-- header, each further one an entry, in the order of nonces. No row at all if the process is unknown.
 -- $1 process, $2 first nonce, $3 last nonce, $4 only later than, $5 not later than (both may be null),
 -- $6 most entries, $7 most bytes of items, $8 whether it must not end between equal timestamps.
 --
@@ -41,24 +42,22 @@ WITH newest AS MATERIALIZED (
             ORDER BY timestamp, nonce LIMIT 1), last)) ELSE stop END AS stop
     FROM fitting
 )
-SELECT newest.nonce, newest.timestamp, progress.writer, progress.closed_timestamp,
-    span.first, span.last, span.stop, content.packed
-FROM newest CROSS JOIN span CROSS JOIN (
-    -- One value for all entries: a row each would cost more than what it carries.
-    SELECT string_agg(
-        int8send(nonce) || int8send(timestamp)
+-- One packed value a row: columns of their own cost more than what they carry, and one value for the whole
+-- page would be copied again and again while it grows.
+SELECT int8send(newest.nonce) || int8send(newest.timestamp)
+    || int8send(coalesce(progress.writer, -1)) || int8send(coalesce(progress.closed_timestamp, 0))
+    || int8send(span.first) || int8send(span.last) || int8send(coalesce(span.stop, -1))
+FROM newest CROSS JOIN span
+LEFT JOIN processes ON processes.process = $1
+LEFT JOIN writer_progress AS progress ON progress.writer = processes.writer
+UNION ALL
+SELECT packed FROM (
+    SELECT int8send(nonce) || int8send(timestamp)
         || int4send(octet_length(assignment)) || int4send(coalesce(message_length, -1))
         || assignment_id || message_id || assignment
         || coalesce(message, CASE WHEN message_length IS NOT NULL THEN (
-            SELECT bytes FROM bodies WHERE bodies.message_id = part.message_id) END, ''),
-        '') AS packed
-    FROM (
-        SELECT nonce, timestamp, message_length, assignment_id, message_id, assignment, message
-        FROM entries
-        WHERE process = $1
-            AND nonce BETWEEN (SELECT first FROM span) AND (SELECT stop FROM span)
-        ORDER BY nonce
-    ) AS part
-) AS content
-LEFT JOIN processes ON processes.process = $1
-LEFT JOIN writer_progress AS progress ON progress.writer = processes.writer
+            SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END, '') AS packed
+    FROM entries
+    WHERE process = $1 AND nonce BETWEEN (SELECT first FROM span) AND (SELECT stop FROM span)
+    ORDER BY nonce
+) AS part
