@@ -145,6 +145,32 @@ async fn a_request_that_is_given_up_leaves_no_connection_behind() {
     assert_eq!(stored(&projection, id).await, rows);
 }
 
+#[tokio::test]
+async fn an_attempt_that_was_given_up_may_still_commit() {
+    let (url, ids) = (database().await, [process(1), process(2)]);
+    let projection = writer_of(&url, &ids).await;
+    projection.project(&rows_of(ids[0], 0..1)).await.unwrap();
+    let mut gate = url.primary(1).begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(fence_class(), 1)")
+        .execute(&mut *gate)
+        .await
+        .unwrap();
+    let rows = [rows_of(ids[0], 1..9), rows_of(ids[1], 0..9)].concat();
+    for _ in 0..2 {
+        let given_up = tokio::time::timeout(Duration::from_millis(300), projection.project(&rows));
+        assert!(given_up.await.is_err());
+    }
+    let again = tokio::spawn({
+        let (projection, rows) = (projection.clone(), rows.clone());
+        async move { projection.project(&rows).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    gate.commit().await.unwrap(); // now three sessions insert the same rows
+    again.await.unwrap().unwrap();
+    assert_eq!(sql(&url, "SELECT count(*) FROM entries"), "18");
+    assert_eq!(stored(&projection, ids[1]).await, rows_of(ids[1], 0..9));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_restarts_in_mid_batch_loses_and_doubles_nothing() {
     let cluster = PostgresCluster::start(PostgresOptions { fsync: false });
