@@ -1,9 +1,9 @@
 //! What is the same for all routes: CORS, compression, HEAD, methods, unknown routes.
 
-use crate::{ROTA, site, site_with};
+use crate::{site, site_with};
 use bytes::Bytes;
 use rota_ans104::WalletKind;
-use rota_testkit::{MODULE, Site, message, spawn};
+use rota_testkit::{MODULE, message, spawn};
 
 /// More items at once than a lane's queue takes (1,024) and its key can sign meanwhile.
 const LANE_OVERFLOW: usize = 1_500;
@@ -136,7 +136,7 @@ async fn a_process_that_gets_too_much_at_once_is_429_with_a_time_to_come_back() 
         return; // each item needs a connection of its own, on both sides of it
     }
     // A key of two primes signs slowest, so its lane fills soonest.
-    let site = Site::with(ROTA, WalletKind::Rsa, &[]).await;
+    let site = crate::site_of(WalletKind::Rsa, &[]).await;
     let process = site.spawned().await;
     let items: Vec<_> = (0..LANE_OVERFLOW).map(|_| message(process).sign()).collect();
     let posts = items.iter().cloned().map(|item| {
