@@ -30,6 +30,7 @@ fn main() -> anyhow::Result<ExitCode> {
     database::writes::run(&mut report, &rota)?;
     memory::run(&mut report, &rota)?;
     reads::run(&mut report, &rota)?;
+    database::reads::run(&mut report, &rota)?;
     Ok(ExitCode::from(u8::from(check && report.missed() > 0)))
 }
 

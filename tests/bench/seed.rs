@@ -6,7 +6,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rota_ans104::{Item, SignatureType, Signer, UnsignedItem, Wallet};
 use rota_ledger::{Append, Ledger, LedgerOptions};
-use rota_schedule::{Assignment, Entry, Exclude, Head, ProcessId, Subject, Timestamp, next_slot};
+use rota_schedule::{
+    Assignment, Entry, Exclude, Head, ProcessId, Slot, Subject, Timestamp, next_slot,
+};
 use std::path::Path;
 
 /// The size of the items that are posted and read, in bytes.
@@ -82,34 +84,89 @@ fn item(target: Option<[u8; 32]>, tags: &[(&str, &str)], data: Bytes) -> Unsigne
     UnsignedItem { target, tags, data, anchor: None }
 }
 
-/// Fills a ledger with entries of real size whose signatures are random: reading does not check them,
-/// and a million RSA signatures would take an hour.
-pub(crate) struct Seeder {
-    ledger: Ledger,
+/// Makes entries of real size whose signatures are random: reading does not check them, and a million RSA
+/// signatures would take an hour.
+pub(crate) struct Forge {
     random: StdRng,
     owner: Vec<u8>,
     time: u64,
+}
+
+impl Forge {
+    /// The same one every time.
+    pub(crate) fn new() -> Self {
+        let mut random = StdRng::seed_from_u64(7);
+        let mut owner = vec![0; 512];
+        random.fill_bytes(&mut owner);
+        Self { random, owner, time: FIRST_TIME }
+    }
+
+    /// An item that spawns a process.
+    pub(crate) fn spawn(&mut self) -> anyhow::Result<Item> {
+        let tags = [("Data-Protocol", "ao"), ("Type", "Process")];
+        self.forge(&item(None, &tags, Bytes::new()))
+    }
+
+    /// A message for a process.
+    pub(crate) fn message(&mut self, process: ProcessId, number: usize) -> anyhow::Result<Item> {
+        self.forge(&unsigned(process, number, 1_024))
+    }
+
+    /// The slot after a head, a millisecond later than the one before.
+    pub(crate) fn slot(&mut self, process: ProcessId, head: Option<&Head>) -> anyhow::Result<Slot> {
+        self.time += 1;
+        Ok(next_slot(process, head, Timestamp(self.time), Timestamp(0), 1_600_000)?)
+    }
+
+    /// The entry that fills a slot.
+    pub(crate) fn entry(
+        &mut self,
+        slot: &Slot,
+        subject: Subject,
+        item: &Item,
+    ) -> anyhow::Result<Entry> {
+        let mut anchor = [0; 24];
+        self.random.fill_bytes(&mut anchor);
+        let assignment =
+            self.forge(&Assignment::draft(slot, subject, &Exclude::default(), anchor))?;
+        Ok(Entry {
+            nonce: slot.nonce,
+            timestamp: slot.timestamp,
+            assignment_id: assignment.id().into(),
+            message_id: item.id().into(),
+            assignment: assignment.bytes().clone(),
+            message: Some(item.bytes().clone()),
+        })
+    }
+
+    fn forge(&mut self, item: &UnsignedItem) -> anyhow::Result<Item> {
+        let mut signature = [0; 512];
+        self.random.fill_bytes(&mut signature);
+        Ok(item.with_signature(SignatureType::Arweave, &self.owner, &signature)?)
+    }
+}
+
+/// Fills a ledger with forged entries.
+pub(crate) struct Seeder {
+    ledger: Ledger,
+    forge: Forge,
 }
 
 impl Seeder {
     /// On an empty directory.
     pub(crate) fn new(dir: &Path) -> anyhow::Result<Self> {
         let ledger = Ledger::open(dir, LedgerOptions::default())?;
-        let mut random = StdRng::seed_from_u64(7);
-        let mut owner = vec![0; 512];
-        random.fill_bytes(&mut owner);
-        Ok(Self { ledger, random, owner, time: FIRST_TIME })
+        Ok(Self { ledger, forge: Forge::new() })
     }
 
     /// A process with so many entries; gives its id and the id of a message in its middle.
     pub(crate) fn process(&mut self, entries: usize) -> anyhow::Result<(ProcessId, String)> {
-        let spawn =
-            self.forge(&item(None, &[("Data-Protocol", "ao"), ("Type", "Process")], Bytes::new()))?;
+        let spawn = self.forge.spawn()?;
         let process: ProcessId = spawn.id().into();
         let mut head = self.append(process, None, Subject::Process, &spawn)?;
         let mut middle = spawn.id().to_string();
         for number in 1..entries {
-            let message = self.forge(&unsigned(process, number, 1_024))?;
+            let message = self.forge.message(process, number)?;
             head =
                 self.append(process, Some(&head), Subject::Message(message.id().into()), &message)?;
             if number == entries / 2 {
@@ -131,21 +188,9 @@ impl Seeder {
         subject: Subject,
         item: &Item,
     ) -> anyhow::Result<Head> {
-        self.time += 1;
-        let slot = next_slot(process, head, Timestamp(self.time), Timestamp(0), 1_600_000)?;
-        let mut anchor = [0; 24];
-        self.random.fill_bytes(&mut anchor);
-        let assignment =
-            self.forge(&Assignment::draft(&slot, subject, &Exclude::default(), anchor))?;
-        let head = slot.head(assignment.id().into());
-        let entry = Entry {
-            nonce: slot.nonce,
-            timestamp: slot.timestamp,
-            assignment_id: assignment.id().into(),
-            message_id: item.id().into(),
-            assignment: assignment.bytes().clone(),
-            message: Some(item.bytes().clone()),
-        };
+        let slot = self.forge.slot(process, head)?;
+        let entry = self.forge.entry(&slot, subject, item)?;
+        let head = slot.head(entry.assignment_id);
         let append = Append {
             process,
             entry,
@@ -159,11 +204,5 @@ impl Seeder {
             Some(failure) => Err(anyhow::anyhow!("{failure}")).context("seeding the ledger"),
             None => Ok(head),
         }
-    }
-
-    fn forge(&mut self, item: &UnsignedItem) -> anyhow::Result<Item> {
-        let mut signature = [0; 512];
-        self.random.fill_bytes(&mut signature);
-        Ok(item.with_signature(SignatureType::Arweave, &self.owner, &signature)?)
     }
 }
