@@ -11,6 +11,9 @@ use rota_testkit::{Model, Schedule, reader_suite, schedules, user};
 
 /// Later than everything in the suite's schedules.
 const AFTER_ALL: u64 = 10_000;
+/// How many entries of each schedule a replica has that has half of everything. The imported one is cut
+/// between equal timestamps; of the last one the place is missing where an item of the first lies earliest.
+const HALVES: [usize; 5] = [7, 6, 1, 4, 1];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_primary_alone_and_replicas_in_any_state_keep_the_contract() {
@@ -41,14 +44,13 @@ async fn reader_with_an_empty_replica_keeps_it(house: &House, schedules: &[Sched
 async fn a_replica_that_has_half_of_everything_changes_no_answer() {
     let house = House::new().await;
     let schedules = schedules();
-    for schedule in &schedules {
-        house.commit_part(schedule, 0, schedule.entries.len().div_ceil(2)).await;
+    for (schedule, half) in schedules.iter().zip(HALVES) {
+        house.commit_part(schedule, 0, half).await;
     }
     house.replica.caught_up();
     house.replica.pause();
-    for schedule in &schedules {
-        let len = schedule.entries.len();
-        house.commit_part(schedule, len.div_ceil(2), len).await;
+    for (schedule, half) in schedules.iter().zip(HALVES) {
+        house.commit_part(schedule, half, schedule.entries.len()).await;
     }
     house.close(AFTER_ALL).await;
     let reader = house.reader();
