@@ -8,6 +8,7 @@ use super::proc;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often a state is looked at.
 pub(super) const POLL: Duration = Duration::from_millis(5);
+/// Where servers listen.
+const PORTS: Range<u16> = 12_000..32_000;
 /// The one user of the servers.
 pub(super) const USER: &str = "postgres";
 
@@ -76,7 +79,7 @@ impl Server {
     pub(super) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("rota-postgres-").tempdir().unwrap();
         let dir = dir.keep(); // from here on it is the guard's to remove
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         if let Some((uid, gid)) = unprivileged() {
             chown(&dir, Some(uid), Some(gid)).unwrap();
         }
@@ -129,6 +132,7 @@ impl Server {
         let state = Path::new(&self.data()).join("postmaster.pid");
         wait_until(
             || {
+                assert!(!proc::has_ended(pid), "the server ends at its start: {}", self.log());
                 let text = fs::read_to_string(&state).unwrap_or_default();
                 let mut lines = text.lines();
                 lines.next() == Some(pid.to_string().as_str())
@@ -268,6 +272,18 @@ fn as_server(program: &str, dir: &Path) -> Command {
         command.uid(uid).gid(gid);
     }
     command
+}
+
+/// A free port below those that the system gives to outgoing connections, so that none takes it while the
+/// server restarts.
+fn free_port() -> u16 {
+    loop {
+        let random = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = PORTS.start + random % (PORTS.end - PORTS.start);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Whom to run as if the tests run as root: `postgres`, else `nobody`.
