@@ -155,6 +155,7 @@ impl Inner {
         Ok(self.ask_for_whose(statement).await?.into_inner())
     }
 
+    /// As [`Self::ask`], for whom it matters who answered.
     async fn ask_for_whose<S: Statement>(
         &self,
         statement: &S,
@@ -238,21 +239,22 @@ impl Inner {
     /// Finds what an id stands for that may be anything.
     async fn find_any(&self, id: [u8; 32], query: PageQuery) -> Result<Option<Found>, Failure> {
         let mut page = PageOf { process: ProcessId::new(id), query, settle_absence: false };
-        if let Some(sheet) = self.ask(&page).await? {
-            return Ok(Some(Found::Page(sheet.page)));
-        }
-        let found = match self.ask_for_whose(&Search { id }).await? {
-            Answer::Replica(found) => found,
-            Answer::Primary(found) => {
-                // Whatever the replica lacks, it may lack the process too.
-                page.settle_absence = true;
-                if let Some(sheet) = self.sources.ask_primary(&page).await? {
-                    return Ok(Some(Found::Page(sheet.page)));
-                }
-                found
+        let no_process = match self.ask_for_whose(&page).await? {
+            Answer::Replica(Some(sheet)) | Answer::Primary(Some(sheet)) => {
+                return Ok(Some(Found::Page(sheet.page)));
             }
+            Answer::Replica(None) => false,
+            Answer::Primary(None) => true,
         };
-        Ok(found.map(|found| Found::Entry(found.entry)))
+        let found = self.ask_for_whose(&Search { id }).await?;
+        if !no_process && matches!(found, Answer::Primary(_)) {
+            // The replica lacked something: it may lack the process too.
+            page.settle_absence = true;
+            if let Some(sheet) = self.sources.ask_primary(&page).await? {
+                return Ok(Some(Found::Page(sheet.page)));
+            }
+        }
+        Ok(found.into_inner().map(|found| Found::Entry(found.entry)))
     }
 
     async fn find(

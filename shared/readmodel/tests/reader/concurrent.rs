@@ -60,7 +60,7 @@ async fn check(reader: &impl ScheduleReader, usual: &Schedule, before: usize, nu
         }
         1 => {
             let message = *newest.message_id.as_bytes();
-            let process = (before % 2 == 0).then_some(usual.process);
+            let process = before.is_multiple_of(2).then_some(usual.process);
             let found = reader.find(message, process, PageQuery::default()).await.unwrap();
             assert_eq!(found, Some(Found::Entry(newest.clone())));
         }
