@@ -114,10 +114,10 @@ impl Scheduler {
                 retry_seed: seed(),
             },
         )?;
-        let mut tasks =
-            vec![tokio::spawn(poll_height(gateway, height, ledger.clone(), stop.clone()))];
+        let poll = poll_height(gateway.clone(), height, ledger.clone(), stop.clone());
+        let mut tasks = vec![tokio::spawn(poll)];
         if let Some(upload) = settings.upload {
-            let uploader = uploader(upload, &ledger, &signer, &writer_metrics)?;
+            let uploader = uploader(upload, gateway.clone(), &ledger, &signer, &writer_metrics)?;
             tasks.push(tokio::spawn(uploader.run(stop.clone())));
         }
         let watch = Watch {
@@ -203,6 +203,7 @@ fn note_scheduler(ledger: &Ledger, wallet: &Wallet) -> anyhow::Result<()> {
 
 fn uploader(
     settings: UploadSettings,
+    gateway: Gateway,
     ledger: &Ledger,
     signer: &Arc<dyn Signer>,
     metrics: &WriterMetrics,
@@ -211,6 +212,7 @@ fn uploader(
     Ok(Uploader::new(UploaderParts {
         ledger: ledger.clone(),
         bundler,
+        gateway,
         mode: settings.mode,
         signer: signer.clone(),
         metrics: metrics.clone(),

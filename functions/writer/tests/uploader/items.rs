@@ -2,10 +2,12 @@
 
 use crate::setup::{Shelf, until};
 use crate::stub::{Reply, Stub};
+use axum::Router;
+use axum::http::{StatusCode, Uri};
 use rota_ans104::ItemId;
 use rota_writer::UploadMode::Items;
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
@@ -103,6 +105,30 @@ async fn nothing_but_the_id_counts_as_a_receipt() {
     shelf.assert_taken_once(&stub);
     let lied = stub.taken().iter().filter(|item| item.id().as_bytes()[0].is_multiple_of(3)).count();
     assert_eq!(stub.tried(), stub.taken().len() + lied * 3);
+}
+
+/// As Turbo answers to an item that it has already: success, and no id.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_receipt_it_counts_that_a_gateway_has_the_item() {
+    let mut shelf = Shelf::with(20);
+    let known: Arc<Mutex<HashSet<String>>> = Arc::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    shelf.gateway = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let has = Arc::clone(&known);
+    let gateway = Router::new().fallback(async move |uri: Uri| {
+        let known = has.lock().unwrap().contains(uri.path().trim_start_matches('/'));
+        if known { StatusCode::OK } else { StatusCode::NOT_FOUND }
+    });
+    let gateway = tokio::spawn(async move { axum::serve(listener, gateway).await.unwrap() });
+    let stub = Stub::with(|_| Reply::Says("{}".into())).await;
+    let _running = shelf.upload(&stub.url, Items);
+    until("it is not believed", || stub.tried() > 20).await;
+    assert_eq!(shelf.depth(), 40);
+    let all = shelf.committed.keys().map(ToString::to_string);
+    known.lock().unwrap().extend(all);
+    shelf.uploaded_to(0).await;
+    assert_eq!(stub.taken().len(), 0);
+    gateway.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use rota_ans104::{Item, ItemId, SignatureType, Signer, UnsignedItem, Wallet, WalletKind};
 use rota_ledger::{Append, Ledger, LedgerOptions};
-use rota_permaweb::{Bundler, BundlerConfig};
+use rota_permaweb::{Bundler, BundlerConfig, Gateway, GatewayConfig};
 use rota_schedule::{Entry, Head, ProcessId, Timestamp, next_slot};
 use rota_service::Stop;
 use rota_writer::{UploadMode, Uploader, UploaderParts, WriterMetrics};
@@ -18,6 +18,8 @@ use url::Url;
 
 /// Longer than anything here takes; then the test has failed.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
 const PROCESS: ProcessId = ProcessId::new([7; 32]);
 
 pub(crate) static WALLET: LazyLock<Arc<Wallet>> =
@@ -29,6 +31,8 @@ pub(crate) struct Shelf {
     ledger: Option<Ledger>,
     head: Option<Head>,
     items: u64,
+    /// Who is asked for items without a receipt.
+    pub(crate) gateway: Url,
     /// Every item that was committed.
     pub(crate) committed: BTreeMap<ItemId, Bytes>,
 }
@@ -37,7 +41,8 @@ impl Shelf {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Some(Ledger::open(dir.path(), LedgerOptions::default()).unwrap());
-        Self { dir, ledger, head: None, items: 0, committed: BTreeMap::new() }
+        let gateway = NOWHERE.parse().unwrap();
+        Self { dir, ledger, head: None, items: 0, gateway, committed: BTreeMap::new() }
     }
 
     /// A shelf with entries of small messages.
@@ -120,6 +125,16 @@ impl Shelf {
         self.ledger = opened;
     }
 
+    fn gateway(&self) -> GatewayConfig {
+        GatewayConfig {
+            gateway_url: self.gateway.clone(),
+            arweave_url: self.gateway.clone(),
+            graphql_url: None,
+            arweave_url_list: Vec::new(),
+            timeout: Duration::from_secs(2),
+        }
+    }
+
     /// Starts an uploader.
     pub(crate) fn upload(&self, url: &Url, mode: UploadMode) -> Running {
         self.upload_signed(url, mode, Arc::clone(&*WALLET) as Arc<dyn Signer>)
@@ -137,6 +152,7 @@ impl Shelf {
         let uploader = Uploader::new(UploaderParts {
             ledger: self.ledger().clone(),
             bundler: Bundler::new(config).unwrap(),
+            gateway: Gateway::new(self.gateway()).unwrap(),
             mode,
             signer,
             metrics: WriterMetrics::register(&mut registry),
