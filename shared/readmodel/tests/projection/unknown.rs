@@ -182,8 +182,9 @@ async fn a_primary_that_restarts_in_mid_batch_loses_and_doubles_nothing() {
         let projection = projection.clone();
         async move {
             let (mut next, mut unknown) = (0, 0);
-            while unknown < 3 || next < 600 {
+            loop {
                 match projection.project(&rows_of(id, next..next + 20)).await {
+                    Ok(()) if unknown >= 3 && next >= 600 => return next + 20,
                     Ok(()) => next += 20,
                     Err(ModelError::Unavailable(_)) => {
                         unknown += 1;
@@ -192,7 +193,6 @@ async fn a_primary_that_restarts_in_mid_batch_loses_and_doubles_nothing() {
                     Err(error) => panic!("{error:?}"),
                 }
             }
-            next
         }
     });
     tokio::task::block_in_place(|| {
