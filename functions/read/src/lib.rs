@@ -1,8 +1,9 @@
 //! The read function: every GET route of the contract (§3), over whatever store implements
 //! [`ScheduleReader`](rota_schedule::ScheduleReader).
 //!
-//! It shows what the reader gives it and nothing else, so DUR-1 and RD-1 are the reader's to keep. It
-//! must not know RocksDB, Postgres, or any key: the same router runs in `rota local` and in a Lambda.
+//! It shows what the reader gives it and nothing else, so DUR-1 and RD-1 are the reader's to keep. What
+//! can never change is marked so that every cache on the way keeps it. The routes must not know RocksDB,
+//! Postgres, or any key: the same router runs in `rota local` and, with the feature `lambda`, in a Lambda.
 
 mod answer;
 mod if_none_match;

@@ -3,16 +3,14 @@
 //! Whatever stands in an event becomes a request: what no URI may hold is percent-encoded, what is no
 //! header is left out. The routes then say what is wrong with it.
 
-use super::respond::{Answer, ResponseMode};
 use crate::answer::Refused;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, uri};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use rota_wire::{ApiError, QueryError};
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use tower::ServiceExt as _;
 
@@ -22,7 +20,7 @@ const DEFAULT_STAGE: &str = "$default";
 /// A request as an event. Only what the GET routes need of it is read: they take no body.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HttpEvent {
+pub(super) struct HttpEvent {
     // Emulators send null for what is empty.
     raw_path: Option<String>,
     raw_query_string: Option<String>,
@@ -43,15 +41,11 @@ struct Http {
 
 impl HttpEvent {
     /// Asks `app`.
-    ///
-    /// # Errors
-    /// Never: that an answer is an error is for the client to see.
-    pub async fn answer(self, app: Router, mode: ResponseMode) -> Result<Answer, Infallible> {
-        let response = match self.into_request() {
-            Ok(request) => app.oneshot(request).await?,
+    pub(super) async fn answer(self, app: Router) -> Response {
+        match self.into_request() {
+            Ok(request) => app.oneshot(request).await.into_response(),
             Err(error) => Refused::from(error).into_response(),
-        };
-        Ok(mode.answer(response).await)
+        }
     }
 
     /// The request, or what is wrong with it.

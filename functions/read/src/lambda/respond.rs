@@ -5,13 +5,14 @@
 //! would end the invocation and show the client nothing of why, so it is an error here.
 
 use crate::answer::NEVER;
-use axum::body::{BodyDataStream, to_bytes};
+use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use lambda_runtime::{FunctionResponse, MetadataPrelude, StreamResponse};
+use futures_util::{StreamExt as _, stream};
 use rota_service::Setting;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::future::ready;
 
 /// The most bytes of a buffered answer: Lambda's 6 MB, less what status and headers may take.
 pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
@@ -19,8 +20,57 @@ pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
 /// What a client is told whose answer is too large for the way this function answers.
 const TOO_LARGE: &str = r#"{"error":"the answer is larger than this server can send in one piece: ask for fewer entries with limit"}"#;
 
-/// An answer on its way to the Runtime API.
-pub type Answer = FunctionResponse<Buffered, BodyDataStream>;
+/// What ends the prelude of a stream.
+const PRELUDE_END: [u8; 8] = [0; 8];
+
+/// How a stream is announced.
+const STREAMED: [(&str, &str); 3] = [
+    ("content-type", "application/vnd.awslambda.http-integration-response"),
+    ("lambda-runtime-function-response-mode", "streaming"),
+    ("transfer-encoding", "chunked"),
+];
+/// How a document is.
+const DOCUMENT: [(&str, &str); 1] = [("content-type", "application/json")];
+
+/// An answer as the Runtime API takes it.
+pub(super) enum Reply {
+    /// Status and headers, and then the body as it comes.
+    Stream(Body),
+    /// All in one document.
+    Document(Vec<u8>),
+    /// The event was no request: an error that the platform shows.
+    NoRequest,
+}
+
+impl Reply {
+    /// Where it is sent, behind the event's id.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Stream(_) | Self::Document(_) => "response",
+            Self::NoRequest => "error",
+        }
+    }
+
+    /// What is sent with it.
+    pub(super) const fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Stream(_) => &STREAMED,
+            Self::Document(_) | Self::NoRequest => &DOCUMENT,
+        }
+    }
+
+    /// What is sent.
+    pub(super) fn into_body(self) -> Body {
+        match self {
+            Self::Stream(body) => body,
+            Self::Document(bytes) => bytes.into(),
+            Self::NoRequest => NO_REQUEST.into(),
+        }
+    }
+}
+
+/// What the platform is told of an event that it should not have sent.
+const NO_REQUEST: &str = r#"{"errorType":"NoRequest","errorMessage":"this function takes HTTP requests, of API Gateway (payload 2.0) or of a function URL"}"#;
 
 /// How answers leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,28 +104,43 @@ impl Setting for ResponseMode {
 
 impl ResponseMode {
     /// Turns a response into what leaves.
-    pub(super) async fn answer(self, response: Response) -> Answer {
+    pub(super) async fn reply(self, response: Response) -> Reply {
         match self {
-            Self::Stream => FunctionResponse::StreamingResponse(streamed(response)),
-            Self::Buffer => FunctionResponse::BufferedResponse(Buffered::of(response).await),
+            Self::Stream => streamed(response),
+            Self::Buffer => Reply::Document(json(&Buffered::of(response).await)),
         }
     }
 }
 
-fn streamed(response: Response) -> StreamResponse<BodyDataStream> {
+fn streamed(response: Response) -> Reply {
     let (parts, body) = response.into_parts();
-    let metadata_prelude = MetadataPrelude {
-        status_code: parts.status,
-        headers: joined(&parts.headers),
-        cookies: Vec::new(),
-    };
-    StreamResponse { metadata_prelude, stream: body.into_data_stream() }
+    let status_code = parts.status.as_u16();
+    let head = Prelude { status_code, headers: fields(&parts.headers), cookies: [] };
+    let mut prelude = json(&head);
+    prelude.extend_from_slice(&PRELUDE_END);
+    let prelude = stream::once(ready(Ok(prelude.into())));
+    Reply::Stream(Body::from_stream(prelude.chain(body.into_data_stream())))
+}
+
+/// Text and numbers can always be written; an empty document would be refused.
+fn json(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).unwrap_or_default()
+}
+
+/// What precedes a streamed body.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Prelude {
+    status_code: u16,
+    headers: BTreeMap<String, String>,
+    /// Never any, but emulators insist on the field.
+    cookies: [&'static str; 0],
 }
 
 /// A whole answer.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Buffered {
+struct Buffered {
     status_code: u16,
     headers: BTreeMap<String, String>,
     body: String,
@@ -104,7 +169,7 @@ impl Buffered {
             let len = body.bytes().map(escaped_len).sum();
             (body, len)
         };
-        let headers = text(&joined(headers));
+        let headers = fields(headers);
         let answer = Self { status_code: status.as_u16(), headers, body, is_base64_encoded };
         (len <= ANSWER_BYTES_MAX).then_some(answer)
     }
@@ -116,24 +181,24 @@ impl Buffered {
         let kind = HeaderValue::from_static("application/json");
         let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, NEVER)];
         let status = StatusCode::PAYLOAD_TOO_LARGE;
-        let headers = text(&headers.into_iter().collect());
+        let headers = fields(&headers.into_iter().collect());
         let body = TOO_LARGE.to_owned();
         Self { status_code: status.as_u16(), headers, body, is_base64_encoded: false }
     }
 }
 
-/// One field for each name: neither form takes lists, and no field of ours is one that cannot be joined.
-fn joined(headers: &HeaderMap) -> HeaderMap {
-    let values = |name| {
-        let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-        HeaderValue::from_bytes(&values.join(&b", "[..])).ok()
-    };
-    headers.keys().filter_map(|name| Some((name.clone(), values(name)?))).collect()
-}
-
-fn text(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+/// One text for each name: neither form takes lists, and no field of ours is one that cannot be joined.
+fn fields(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::<String, String>::new();
+    for (name, value) in headers {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let field = fields.entry(name.to_string()).or_default();
+        if !field.is_empty() {
+            field.push_str(", ");
+        }
+        field.push_str(&text);
+    }
+    fields
 }
 
 /// Whether a body is JSON as it is, uncompressed.

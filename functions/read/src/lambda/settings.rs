@@ -5,6 +5,28 @@ use super::respond::ResponseMode;
 use rota_readmodel::{DatabaseUrl, ReadModelConfig};
 use rota_service::{ConfigError, Env, LogFormat, Setting, logs};
 
+/// What the platform tells a function that it starts.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// `AWS_LAMBDA_RUNTIME_API`: where events come from.
+    pub runtime_api: String,
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: events that it sends at once; one unless it says more.
+    pub concurrency: u32,
+}
+
+impl Platform {
+    /// Reads it all.
+    ///
+    /// # Errors
+    /// This process was not started by the platform.
+    pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
+        Ok(Self {
+            runtime_api: env.required("AWS_LAMBDA_RUNTIME_API")?,
+            concurrency: env.or("AWS_LAMBDA_MAX_CONCURRENCY", 1)?.max(1),
+        })
+    }
+}
+
 /// All settings of the function.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rota_ans104::{Address, b64};
 use rota_read::ReadState;
-use rota_read::lambda::{Meter, ResponseMode, router, serve, stdout};
+use rota_read::lambda::{Meter, Platform, ResponseMode, router, serve, stdout};
 use rota_schedule::{Entry, ProcessId, SystemClock, Timestamp};
 use rota_service::{Env, Stop, logs};
 use rota_testkit::lambda::{Lambda, Outcome, event};
@@ -81,9 +81,7 @@ fn read(text: &str) -> Vec<Schedule> {
 #[ignore = "the tests start it as a process of its own"]
 fn serves_the_model() {
     let mut env = Env::load(None).unwrap();
-    if env.get::<String>("AWS_LAMBDA_RUNTIME_API").unwrap().is_none() {
-        return;
-    }
+    let Ok(platform) = Platform::read(&mut env) else { return };
     logs::init(rota_service::LogFormat::Json, "info").unwrap();
     let path: String = env.required(SCHEDULES).unwrap();
     let all = read(&std::fs::read_to_string(path).unwrap());
@@ -92,7 +90,9 @@ fn serves_the_model() {
     let app = router(Arc::new(state), 8, Meter::new(Arc::new(SystemClock), stdout));
     let mode = env.or("LAMBDA_RESPONSE", ResponseMode::Stream).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { serve(app, mode, &Stop::on_signals().unwrap()).await.unwrap() });
+    runtime.block_on(async {
+        serve(app, mode, platform, &Stop::on_signals().unwrap()).await.unwrap();
+    });
 }
 
 /// A running function, and what it shows.

@@ -150,6 +150,7 @@ fn streamed(bytes: &Bytes) -> Result<Answer, String> {
     let prelude: Value =
         serde_json::from_slice(&bytes[..end]).map_err(|error| error.to_string())?;
     let (status, headers) = head(&prelude)?;
+    prelude["cookies"].as_array().ok_or("no cookies")?;
     Ok(Answer { status, headers, body: bytes.slice(end + PRELUDE_END.len()..) })
 }
 
