@@ -22,8 +22,8 @@ pub(super) struct Sources {
     shown: Arc<Shown>,
 }
 
-/// The newest closed timestamp of each writer that any source has shown. Compared with each other only,
-/// never with the clock of this machine.
+/// The newest closed timestamp of each writer that replicas have shown, and what the primary showed last,
+/// which may be older after a fail-over. Compared with each other only, never with this machine's clock.
 struct Shown {
     closed: Mutex<HashMap<i32, u64>>,
     /// How far behind a source may be, in milliseconds.
@@ -53,7 +53,7 @@ impl Sources {
     ) -> Result<S::Answer, Failure> {
         let mut last = Failure::NoSource;
         for replica in self.order(last_resort) {
-            match self.ask(replica, statement).await {
+            match self.ask_replica(replica, statement).await {
                 Err(Failure::Damaged(error)) => return Err(Failure::Damaged(error)),
                 Err(failure) => last = failure,
                 answer => return answer,
@@ -70,12 +70,18 @@ impl Sources {
         &self,
         statement: &S,
     ) -> Result<S::Answer, Failure> {
-        match &self.primary {
-            Some(primary) if primary.health() == Health::Well || primary.claim() => {
-                self.ask(primary, statement).await
-            }
-            _ => Err(Failure::NoSource),
+        let Some(primary) = &self.primary else {
+            return Err(Failure::NoSource);
+        };
+        if primary.health() != Health::Well && !primary.claim() {
+            return Err(Failure::NoSource);
         }
+        let answer = primary.ask(statement).await?;
+        if let Some(progress) = statement.progress(&answer) {
+            self.shown.set(progress);
+        }
+        primary.take_back();
+        Ok(answer)
     }
 
     /// The replicas to ask, in this order: the least busy first. As a last resort those that lag, and
@@ -104,50 +110,59 @@ impl Sources {
         well
     }
 
-    async fn ask<S: Statement>(
+    async fn ask_replica<S: Statement>(
         &self,
-        source: &Source,
+        replica: &Source,
         statement: &S,
     ) -> Result<S::Answer, Failure> {
-        let answer = source.ask(statement).await?;
-        match (statement.progress(&answer), source.health()) {
-            (Some(progress), _) => self.shown.judge(source, &[progress]),
-            (None, Health::Out { why: LeftOut::Failing, .. }) => source.take_back(),
+        let answer = replica.ask(statement).await?;
+        match (statement.progress(&answer), replica.health()) {
+            (Some(progress), _) => self.shown.judge(replica, &[progress]),
+            (None, Health::Out { why: LeftOut::Failing, .. }) => replica.take_back(),
             (None, _) => (),
         }
         Ok(answer)
     }
 
-    /// Looks, beside the requests, whether a source can be taken back.
-    fn look_at(&self, source: &Arc<Source>) {
-        let (source, shown) = (Arc::clone(source), Arc::clone(&self.shown));
+    /// Looks, beside the requests, whether a replica can be taken back.
+    fn look_at(&self, replica: &Arc<Source>) {
+        let (replica, shown) = (Arc::clone(replica), Arc::clone(&self.shown));
         tokio::spawn(async move {
-            if let Ok(progress) = source.ask(&AllProgress).await {
-                shown.judge(&source, &progress);
+            if let Ok(progress) = replica.ask(&AllProgress).await {
+                shown.judge(&replica, &progress);
             }
         });
     }
 }
 
 impl Shown {
-    /// Leaves a source out that is too far behind what others have shown, and takes it back if it is not.
-    fn judge(&self, source: &Source, progress: &[Progress]) {
+    /// Leaves a replica out that is too far behind what others have shown, and takes it back if it is not.
+    fn judge(&self, replica: &Source, progress: &[Progress]) {
         let behind = progress.iter().map(|progress| self.behind(*progress)).max().unwrap_or(0);
         if behind > self.lag_max {
-            source.leave_out(LeftOut::Lagging);
-        } else if source.health() != Health::Well {
-            source.take_back();
+            replica.leave_out(LeftOut::Lagging);
+        } else {
+            replica.take_back();
         }
     }
 
     /// How far behind this is, in milliseconds; keeps it if it is the newest.
     fn behind(&self, progress: Progress) -> u64 {
         let mut closed = self.closed.lock();
-        if closed.len() >= usize::from(WRITERS_MAX) && !closed.contains_key(&progress.writer) {
-            return 0;
-        }
-        let newest = closed.entry(progress.writer).or_insert(progress.closed);
-        *newest = progress.closed.max(*newest);
-        *newest - progress.closed
+        let newest = closed.get(&progress.writer).copied().unwrap_or(0).max(progress.closed);
+        keep(&mut closed, Progress { closed: newest, ..progress });
+        newest - progress.closed
+    }
+
+    /// Keeps what the primary shows, which is the truth.
+    fn set(&self, progress: Progress) {
+        keep(&mut self.closed.lock(), progress);
+    }
+}
+
+/// Keeps what a writer has shown, for a bounded number of writers.
+fn keep(closed: &mut HashMap<i32, u64>, progress: Progress) {
+    if closed.len() < usize::from(WRITERS_MAX) || closed.contains_key(&progress.writer) {
+        closed.insert(progress.writer, progress.closed);
     }
 }

@@ -61,6 +61,29 @@ async fn a_replica_that_lags_still_serves_what_is_closed_when_the_primary_is_gon
     assert!(open.is_err(), "it may be short");
 }
 
+/// As after a fail-over to a primary that had not received everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_behind_what_was_shown_is_the_truth_all_the_same() {
+    let house = House::new().await;
+    let schedules = schedules();
+    let usual = &schedules[0];
+    house.commit(&schedules, 100_000).await;
+    house.replica.caught_up();
+    let reader = house.reader();
+    let read = async || {
+        reader.find(*usual.process.as_bytes(), None, PageQuery::default()).await.unwrap();
+        let latest = reader.latest(usual.process).await.unwrap();
+        assert_eq!(latest.as_ref(), usual.entries.last());
+        reader.stats()
+    };
+    read().await;
+    house.primary.sql("rota", "UPDATE writer_progress SET closed_timestamp = 20000");
+    read().await;
+    house.replica.caught_up();
+    eventually("the replica is in", async || read().await.replicas[0].left_out.is_none()).await;
+    assert_eq!(reader.stats().primary.unwrap().times_left_out, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_is_fresh_enough_answers_what_is_open_by_itself() {
     let house = House::new().await;
