@@ -214,7 +214,8 @@ impl Inner {
 
     /// Asks for what only the newest state tells: the primary at once, unless replicas may be somewhat old.
     async fn ask_for_newest<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
-        if self.is_strict() && self.sources.primary.is_some() {
+        let replicas = !self.sources.replicas.is_empty();
+        if replicas && self.is_strict() && self.sources.primary.is_some() {
             self.fallbacks.add(Reason::Newest);
             return self.sources.ask_primary(statement).await;
         }
