@@ -9,5 +9,6 @@
 mod commit;
 mod faults;
 mod house;
+mod read_your_write;
 mod recovery;
 mod terms;
