@@ -9,6 +9,7 @@ mod first_start;
 mod item;
 mod local;
 mod output;
+mod read_metrics;
 mod server;
 mod settings;
 mod status;

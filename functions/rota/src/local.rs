@@ -2,6 +2,7 @@
 
 use crate::first_start::{self, FoundWallet};
 use crate::output;
+use crate::read_metrics::ReadCollector;
 use crate::server::{self, Watch};
 use crate::settings::{Settings, UploadSettings, environment};
 use anyhow::Context as _;
@@ -99,7 +100,7 @@ impl Scheduler {
         let signer: Arc<dyn Signer> = Arc::new(wallet);
         let gateway = Gateway::new(settings.gateway)?;
         let height = HeightCache::starting_at(ledger.block_height());
-        let read = read_routes(settings.read, &ledger, &clock)?;
+        let read = read_routes(settings.read, &ledger, &clock, &mut registry);
         let writer = Writer::start(
             settings.writer,
             WriterParts {
@@ -177,15 +178,17 @@ fn read_routes(
     database: Option<ReadModelConfig>,
     ledger: &Ledger,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Router> {
+    registry: &mut Registry,
+) -> Router {
     let clock = clock.clone();
-    Ok(match database {
+    match database {
         None => rota_read::router(Arc::new(ReadState { reader: ledger.clone(), clock })),
         Some(config) => {
             let reader = ReadModel::new(config, clock.clone());
+            registry.register_collector(Box::new(ReadCollector(reader.clone())));
             rota_read::router(Arc::new(ReadState { reader, clock }))
         }
-    })
+    }
 }
 
 fn seed() -> [u8; 32] {

@@ -25,6 +25,24 @@ pub(crate) fn settings() -> Vec<(&'static str, String)> {
     vec![("DATABASE_READ_URL", replica.url(name)), ("DATABASE_URL", url)]
 }
 
+#[tokio::test]
+async fn metrics_tell_which_databases_are_read_and_why() {
+    if !is_marked() {
+        return;
+    }
+    let site = crate::site_with(&[]).await;
+    let (process, _) = site.process_of(2).await;
+    site.client.get(&format!("/{process}/latest")).await.ok();
+    let text = site.client.get("/metrics").await.text();
+    for name in ["rota_read_queries_total{database=\"postgres://", "rota_read_left_out{database="] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert!(site.client.metric("rota_read_fallbacks_total{reason=\"newest\"}").await >= 1.0);
+    assert!(site.client.metric("rota_entries_projected_total").await >= 3.0);
+    assert!(site.client.metric("rota_writer_term ").await >= 1.0);
+    assert!(!text.contains("password"), "{text}");
+}
+
 #[test]
 fn the_contract_holds_over_a_database_too() {
     if is_marked() {
