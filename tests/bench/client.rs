@@ -25,9 +25,14 @@ pub(crate) fn get(path: &str) -> Request {
     format!("GET {path} HTTP/1.1\r\nhost: rota\r\n\r\n").into_bytes()
 }
 
+/// The same, of somebody who has an answer with this tag already.
+pub(crate) fn get_if_changed(path: &str, etag: &str) -> Request {
+    format!("GET {path} HTTP/1.1\r\nhost: rota\r\nif-none-match: {etag}\r\n\r\n").into_bytes()
+}
+
 /// What a load did.
 pub(crate) struct Load {
-    /// Answers with 200.
+    /// Answers with 200 or 304.
     pub answers: usize,
     /// How long the whole took, in seconds.
     pub seconds: f64,
@@ -52,7 +57,7 @@ impl Load {
 }
 
 /// Sends each connection's requests one after the other, all connections at once, until they are used
-/// up or `time` is over. Any answer but 200 is an error.
+/// up or `time` is over. Any answer but 200 and 304 is an error.
 pub(crate) fn run(
     address: SocketAddr,
     connections: &[Vec<Request>],
@@ -107,6 +112,8 @@ fn connection(
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Of the last answer.
+    head: String,
 }
 
 impl Connection {
@@ -115,7 +122,7 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
-        Ok(Self { stream, buffer: vec![0; 1 << 20] })
+        Ok(Self { stream, buffer: vec![0; 1 << 20], head: String::new() })
     }
 
     /// Sends a request and reads its answer; gives the length of the body.
@@ -128,7 +135,8 @@ impl Connection {
             filled += read;
             if let Some(end) = self.buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n")
             {
-                break (end + 4, content_length(&self.buffer[..end + 4])?);
+                std::str::from_utf8(&self.buffer[..end + 4])?.clone_into(&mut self.head);
+                break (end + 4, content_length(&self.head)?);
             }
         };
         let mut missing = (head + length).saturating_sub(filled);
@@ -140,10 +148,19 @@ impl Connection {
         }
         Ok(length)
     }
+
+    /// The tag of the answer to a GET of a path.
+    pub(crate) fn etag(&mut self, path: &str) -> anyhow::Result<String> {
+        self.ask(&get(path))?;
+        let etag = self.head.lines().find_map(|line| line.strip_prefix("etag: "));
+        Ok(etag.context("the answer has no etag")?.to_owned())
+    }
 }
 
-fn content_length(head: &[u8]) -> anyhow::Result<usize> {
-    let head = std::str::from_utf8(head)?;
+fn content_length(head: &str) -> anyhow::Result<usize> {
+    if head.starts_with("HTTP/1.1 304") {
+        return Ok(0);
+    }
     anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "not 200: {head}");
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     Ok(length.context("the answer has no content-length")?.trim().parse()?)

@@ -24,19 +24,20 @@ fn main() -> anyhow::Result<ExitCode> {
     let check = arguments.iter().any(|argument| argument == "--check");
     let filter = arguments.into_iter().find(|argument| !argument.starts_with("--"));
     let mut report = Report::new(filter);
-    let rota = rota_binary()?;
+    let rota = binary("rota")?;
     limits::run(&mut report)?;
     writes::run(&mut report, &rota)?;
     database::writes::run(&mut report, &rota)?;
     memory::run(&mut report, &rota)?;
     reads::run(&mut report, &rota)?;
     database::reads::run(&mut report, &rota)?;
+    database::cold_start::run(&mut report)?;
     Ok(ExitCode::from(u8::from(check && report.missed() > 0)))
 }
 
-/// The `rota` that was built beside this bench.
-fn rota_binary() -> anyhow::Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name("rota");
+/// A program that was built beside this bench.
+fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
     anyhow::ensure!(path.exists(), "{} is not built: run `just bench`", path.display());
     Ok(path)
 }
