@@ -42,6 +42,8 @@ struct Numbers {
     outbox_depth: Option<u64>,
     outbox_age_seconds: Option<u64>,
     lanes_active: Option<u64>,
+    writer_term: Option<u64>,
+    projection_rows: Option<u64>,
     /// Since its start.
     requests: Option<u64>,
 }
@@ -92,6 +94,8 @@ impl Numbers {
             outbox_depth: sum(text, "rota_outbox_depth"),
             outbox_age_seconds: sum(text, "rota_outbox_age_seconds"),
             lanes_active: sum(text, "rota_lanes_active"),
+            writer_term: sum(text, "rota_writer_term"),
+            projection_rows: sum(text, "rota_projection_rows"),
             requests: sum(text, "rota_http_requests_total"),
         }
     }
@@ -126,12 +130,19 @@ fn print(status: &Status) {
     show("entries", numbers.entries_committed.map(since_start));
     show("requests", numbers.requests.map(since_start));
     show("lanes", numbers.lanes_active.map(|number| format!("{} active", thousands(number))));
+    show("database", numbers.writer_term.and_then(|term| database(term, numbers.projection_rows)));
     show("outbox", numbers.outbox_depth.map(|depth| outbox(depth, numbers.outbox_age_seconds)));
 }
 
 /// Contract §3: 0 until the scheduler has seen one.
 fn height(blocks: u64) -> String {
     if blocks == 0 { "not known yet".to_owned() } else { thousands(blocks) }
+}
+
+/// What commits where; a scheduler without a database has term 0.
+fn database(term: u64, waiting: Option<u64>) -> Option<String> {
+    let waiting = thousands(waiting.unwrap_or(0));
+    (term > 0).then(|| format!("term {}, {waiting} entries waiting for it", thousands(term)))
 }
 
 fn outbox(depth: u64, age_seconds: Option<u64>) -> String {
@@ -168,6 +179,9 @@ mod tests {
     fn what_is_not_there_has_no_number() {
         assert_eq!(height(0), "not known yet");
         assert_eq!(height(1_600_000), "1,600,000");
+        assert_eq!(database(0, Some(0)), None);
+        let shown = database(3, Some(1_200)).unwrap();
+        assert_eq!(shown, "term 3, 1,200 entries waiting for it");
         assert_eq!(outbox(0, Some(0)), "0 waiting");
         assert_eq!(outbox(1_200, Some(61)), "1,200 waiting, the oldest for 61 s");
     }

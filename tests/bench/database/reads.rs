@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 const RUN_FOR: Duration = Duration::from_secs(4);
 const CONNECTIONS: usize = 16;
 const DATABASE: &str = "reads";
+const EMPTY: &str = "empty";
+/// Rows that are written to see what one costs.
+const GROWTH: u64 = 8_000;
 const SHORT: u64 = 1_000;
 const LONG: u64 = 10_000_000;
 
@@ -59,7 +62,8 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let cluster = PostgresCluster::start(PostgresOptions { fsync: true });
-    let seeded = seed(&cluster, report)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let (seeded, mut seeder) = runtime.block_on(seed(&cluster, report))?;
     let replica = cluster.replica();
     let dir = tempfile::tempdir()?;
     Wallet::generate(WalletKind::Ed25519)?.save_new(&dir.path().join("wallet.json"))?;
@@ -89,24 +93,42 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
         let judged = [("longest_to_shortest", flat, Target::Max(1.25))];
         report.judged(&format!("{name}.flat"), json!({}), &judged);
     }
+    runtime.block_on(growth(report, &cluster, &mut seeder, &seeded[1]))
+}
+
+/// What a row costs the primary in a table of this size, against an empty one.
+async fn growth(
+    report: &mut Report,
+    cluster: &PostgresCluster,
+    seeder: &mut Seeder<'_>,
+    seeded: &Seeded,
+) -> anyhow::Result<()> {
+    cluster.create_database(EMPTY);
+    let mut empty = Seeder::new(cluster, EMPTY).await?;
+    let short = empty.process(SHORT).await?;
+    empty.finish();
+    let first = empty.write_cost(&short, GROWTH).await?;
+    let last = seeder.write_cost(seeded, GROWTH).await?;
+    let facts = json!({ "cpu_ms_empty": rounded(first), "cpu_ms": rounded(last) });
+    let judged = [("longest_to_shortest", last / first, Target::Max(1.25))];
+    report.judged("database.read.and_write.flat", facts, &judged);
     Ok(())
 }
 
-fn seed(cluster: &PostgresCluster, report: &Report) -> anyhow::Result<[Seeded; 2]> {
+async fn seed<'a>(
+    cluster: &'a PostgresCluster,
+    report: &Report,
+) -> anyhow::Result<([Seeded; 2], Seeder<'a>)> {
     let start = Instant::now();
     cluster.create_database(DATABASE);
-    let runtime = tokio::runtime::Runtime::new()?;
-    let seeded = runtime.block_on(async {
-        let mut seeder = Seeder::new(cluster, DATABASE).await?;
-        let seeded = [seeder.process(SHORT).await?, seeder.process(LONG).await?];
-        seeder.finish();
-        anyhow::Ok(seeded)
-    })?;
+    let mut seeder = Seeder::new(cluster, DATABASE).await?;
+    let seeded = [seeder.process(SHORT).await?, seeder.process(LONG).await?];
+    seeder.finish();
     report.fact(
         "database.read.seeded",
         json!({ "rows": SHORT + LONG, "seconds": rounded(start.elapsed().as_secs_f64()) }),
     );
-    Ok(seeded)
+    Ok((seeded, seeder))
 }
 
 struct Bench<'a> {

@@ -71,8 +71,20 @@ impl<'a> Seeder<'a> {
         Ok(Self { cluster, database, projection, forge, indexes })
     }
 
+    /// Milliseconds of the server's CPU for each of so many further entries of a process.
+    pub(crate) async fn write_cost(
+        &mut self,
+        seeded: &Seeded,
+        entries: u64,
+    ) -> anyhow::Result<f64> {
+        self.real(seeded.process, seeded.entries, entries / 4).await?;
+        let before = self.cluster.cpu_seconds();
+        self.real(seeded.process, seeded.entries + entries / 4, entries).await?;
+        Ok((self.cluster.cpu_seconds() - before) * 1e3 / entries as f64)
+    }
+
     /// Makes it a database like any other.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(&self) {
         for index in self.indexes.split(';') {
             self.cluster.sql(self.database, index);
         }
