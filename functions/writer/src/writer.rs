@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 const BODIES_BYTES_MAX: usize = 256 << 20;
 /// How long a stop waits for the database to commit what is in flight. What it does not commit is sent
 /// again at the next start.
-const LAND_MAX: Duration = Duration::from_secs(1);
+const LAND_MAX: Duration = Duration::from_millis(500);
 /// How often it looks.
 const LAND_POLL: Duration = Duration::from_millis(5);
 /// How long a POST waits for its commit before it is told that the outcome is unknown.

@@ -2,6 +2,8 @@
 
 use crate::{Site, binary};
 use rota_testkit::RotaProcess;
+use rota_testkit::postgres::PostgresCluster;
+use rota_testkit::proxy::{Fault, FaultProxy};
 use rota_testkit::scheduler::STOP_MAX;
 use rota_tests::Load;
 use std::time::Duration;
@@ -28,6 +30,28 @@ async fn a_stop_under_load_is_orderly_and_loses_no_acknowledgement() {
         assert!(clean, "{} was left with {why}", item.id());
     }
     let rota = site.start(&[]);
+    site.check(&rota).await;
+}
+
+/// A stop waits for a database that does not answer only as long as it may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_while_the_database_stands_still_is_orderly_too() {
+    let primary = PostgresCluster::shared();
+    let proxy = FaultProxy::start(primary.port());
+    let url = proxy.url(&primary.fresh_database());
+    let settings = [("DATABASE_URL", url.as_str())];
+    let mut site = Site::new();
+    let mut rota = site.start(&settings);
+    site.fill(&rota, 4, 1).await;
+    proxy.set(Fault::Stall);
+    let load = Load::start(&rota.url, CLIENTS, site.messages(20), &site.book);
+    sleep(Duration::from_millis(300)).await;
+    rota.signal("TERM");
+    let status = rota.wait(STOP_MAX).unwrap_or_else(|| panic!("no end: {}", rota.logged()));
+    assert!(status.success(), "{status}: {}", rota.logged());
+    assert!(!load.finish().await.is_empty(), "the database has answered");
+    proxy.heal();
+    let rota = site.start(&settings);
     site.check(&rota).await;
 }
 
