@@ -8,11 +8,11 @@ use crate::answer::NEVER;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use rota_service::Setting;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::future::ready;
 
 /// The most bytes of a buffered answer: Lambda's 6 MB, less what status and headers may take.
 pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
@@ -21,7 +21,7 @@ pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
 const TOO_LARGE: &str = r#"{"error":"the answer is larger than this server can send in one piece: ask for fewer entries with limit"}"#;
 
 /// What ends the prelude of a stream.
-const PRELUDE_END: [u8; 8] = [0; 8];
+static PRELUDE_END: [u8; 8] = [0; 8];
 
 /// How a stream is announced.
 const STREAMED: [(&str, &str); 3] = [
@@ -116,10 +116,9 @@ fn streamed(response: Response) -> Reply {
     let (parts, body) = response.into_parts();
     let status_code = parts.status.as_u16();
     let head = Prelude { status_code, headers: fields(&parts.headers), cookies: [] };
-    let mut prelude = json(&head);
-    prelude.extend_from_slice(&PRELUDE_END);
-    let prelude = stream::once(ready(Ok(prelude.into())));
-    Reply::Stream(Body::from_stream(prelude.chain(body.into_data_stream())))
+    // A piece for each: emulators take the prelude from the first and pass over the second.
+    let prelude = [Ok(Bytes::from(json(&head))), Ok(Bytes::from_static(&PRELUDE_END))];
+    Reply::Stream(Body::from_stream(stream::iter(prelude).chain(body.into_data_stream())))
 }
 
 /// Text and numbers can always be written; an empty document would be refused.

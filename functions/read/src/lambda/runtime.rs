@@ -55,11 +55,12 @@ struct Invocation {
 }
 
 impl RuntimeApi {
-    /// The API at `address`: host, port, and what emulators put behind them.
+    /// The API at `address`: host and port; emulators put a scheme before them and a path behind.
     pub(super) fn new(address: &str) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
+        let address = address.strip_prefix("http://").unwrap_or(address);
         Self { client, url: format!("http://{address}/{VERSION}/runtime/invocation") }
     }
 
@@ -121,5 +122,23 @@ impl RuntimeApi {
         let body =
             to_bytes(Body::new(body), EVENT_BYTES_MAX).await.map_err(RuntimeError::Broken)?;
         Ok((parts.status, parts.headers, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_platform_and_of_emulators_are_understood() {
+        for (address, url) in [
+            ("127.0.0.1:9001", "http://127.0.0.1:9001/2018-06-01/runtime/invocation"),
+            (
+                "http://[::]:9000/.rt/read",
+                "http://[::]:9000/.rt/read/2018-06-01/runtime/invocation",
+            ),
+        ] {
+            assert_eq!(RuntimeApi::new(address).url, url);
+        }
     }
 }
