@@ -93,7 +93,9 @@ const fn refusal_status(refusal: &Refusal) -> StatusCode {
         | Refusal::OnBootMalformed(_)
         | Refusal::OnBootNotFound(_)
         | Refusal::Exclude(_) => StatusCode::BAD_REQUEST,
-        Refusal::AssignOff | Refusal::NotSettled { .. } | Refusal::BoundElsewhere(_) => StatusCode::FORBIDDEN,
+        Refusal::AssignOff | Refusal::NotSettled { .. } | Refusal::BoundElsewhere(_) => {
+            StatusCode::FORBIDDEN
+        }
         Refusal::ProcessUnknown(_) | Refusal::ItemUnknown(_) => StatusCode::NOT_FOUND,
         Refusal::Duplicate { .. } => StatusCode::CONFLICT,
     }

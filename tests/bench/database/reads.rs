@@ -15,6 +15,9 @@ const RUN_FOR: Duration = Duration::from_secs(4);
 const CONNECTIONS: usize = 16;
 const DATABASE: &str = "reads";
 const EMPTY: &str = "empty";
+/// What writing a row may cost the primary, in milliseconds of CPU: little against a signature (2 to 5 ms),
+/// however large the table is. Beyond that the table would have to be partitioned.
+const ROW_MS_MAX: f64 = 0.1;
 /// Rows that are written to see what one costs.
 const GROWTH: u64 = 8_000;
 const SHORT: u64 = 1_000;
@@ -109,9 +112,8 @@ async fn growth(
     empty.finish();
     let first = empty.write_cost(&short, GROWTH).await?;
     let last = seeder.write_cost(seeded, GROWTH).await?;
-    let facts = json!({ "cpu_ms_empty": rounded(first), "cpu_ms": rounded(last) });
-    let judged = [("longest_to_shortest", last / first, Target::Max(1.25))];
-    report.judged("database.read.and_write.flat", facts, &judged);
+    let facts = json!({ "cpu_ms_empty": rounded(first) });
+    report.judged("database.read.row_written", facts, &[("cpu_ms", last, Target::Max(ROW_MS_MAX))]);
     Ok(())
 }
 
