@@ -12,5 +12,7 @@ pub mod lambda;
 mod path;
 mod question;
 mod routes;
+mod settings;
 
 pub use routes::{ReadState, router};
+pub use settings::read_model;

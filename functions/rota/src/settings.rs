@@ -4,7 +4,6 @@
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
-use rota_readmodel::DatabaseUrl;
 use rota_readmodel::ReadModelConfig;
 use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_writer::{AckAfter, DatabaseConfig, UploadMode, WriterConfig};
@@ -65,7 +64,7 @@ impl Settings {
     /// Reads them all; `env` then knows what was asked and where each value came from.
     pub(crate) fn read(env: &mut Env) -> anyhow::Result<Self> {
         let data_dir = data_dir(env)?;
-        let database = database(env)?;
+        let (database, read) = databases(env)?.unzip();
         Ok(Self {
             address: SocketAddr::new(
                 env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?,
@@ -75,8 +74,8 @@ impl Settings {
             data_dir,
             gateway: gateway(env)?,
             upload: upload(env)?,
-            read: read(env, database.as_ref())?,
             database,
+            read,
             writer: WriterConfig {
                 item_bytes_max: env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)?.0,
                 deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
@@ -137,37 +136,6 @@ fn gateway(env: &mut Env) -> anyhow::Result<GatewayConfig> {
     })
 }
 
-/// A database.
-struct PostgresUrl(DatabaseUrl);
-
-impl Setting for PostgresUrl {
-    const EXPECTS: &'static str = "a postgres:// URL";
-
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    fn show(&self) -> String {
-        self.0.to_string()
-    }
-}
-
-/// Databases, separated by commas.
-struct PostgresUrls(Vec<DatabaseUrl>);
-
-impl Setting for PostgresUrls {
-    const EXPECTS: &'static str = "postgres:// URLs, separated by commas";
-
-    fn parse(text: &str) -> Option<Self> {
-        let urls = text.split(',').map(|part| part.trim().parse().ok());
-        urls.collect::<Option<_>>().map(Self)
-    }
-
-    fn show(&self) -> String {
-        self.0.iter().map(DatabaseUrl::to_string).collect::<Vec<_>>().join(",")
-    }
-}
-
 /// When a client is told that its item is placed.
 #[derive(Default)]
 struct AckSetting(AckAfter);
@@ -191,33 +159,20 @@ impl Setting for AckSetting {
     }
 }
 
-fn database(env: &mut Env) -> Result<Option<DatabaseConfig>, ConfigError> {
-    let url: Option<PostgresUrl> = env.get("DATABASE_URL")?;
+/// Where entries are committed, and where schedules are read then: from the replicas of that database,
+/// and where they lag from itself.
+fn databases(env: &mut Env) -> anyhow::Result<Option<(DatabaseConfig, ReadModelConfig)>> {
+    let read = rota_read::read_model(env)?;
     let name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
     let ack_after = env.or("ACK_AFTER", AckSetting::default())?.0;
-    Ok(url.map(|PostgresUrl(url)| DatabaseConfig { url, name, ack_after }))
-}
-
-/// With a database, schedules are read from there: from its replicas, and where they lag from itself.
-fn read(
-    env: &mut Env,
-    database: Option<&DatabaseConfig>,
-) -> anyhow::Result<Option<ReadModelConfig>> {
-    let replicas: Option<PostgresUrls> = env.get("DATABASE_READ_URL")?;
-    let defaults = ReadModelConfig::default();
-    let connections = env.or("DATABASE_CONNECTIONS_MAX", defaults.connections)?;
-    let staleness_max = env.or("READ_STALENESS_MAX", defaults.staleness_max)?;
-    let lag_max = env.or("REPLICA_LAG_MAX", defaults.lag_max)?;
-    let Some(database) = database else {
+    let Some(url) = read.primary.clone() else {
         anyhow::ensure!(
-            replicas.is_none(),
+            read.replicas.is_empty(),
             "DATABASE_READ_URL is set, but DATABASE_URL is not: this writer would not write there"
         );
         return Ok(None);
     };
-    let replicas = replicas.map_or_else(Vec::new, |urls| urls.0);
-    let primary = Some(database.url.clone());
-    Ok(Some(ReadModelConfig { replicas, primary, connections, staleness_max, lag_max }))
+    Ok(Some((DatabaseConfig { url, name, ack_after }, read)))
 }
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {

@@ -110,7 +110,6 @@ async fn through_a_replica_that_stands_still_every_answer_is_right() {
     }
     stutter.await.unwrap();
     let stats = reader.stats();
-    println!("{stats:?}");
     assert!(stats.replicas[0].queries > 0 && stats.primary.unwrap().queries > 0, "both were asked");
     house.check_same(&writer.stop().await);
 }

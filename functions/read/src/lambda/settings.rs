@@ -2,8 +2,9 @@
 
 use super::app::READ_CONCURRENCY_MAX_DEFAULT;
 use super::respond::ResponseMode;
-use rota_readmodel::{DatabaseUrl, ReadModelConfig};
-use rota_service::{ConfigError, Env, LogFormat, Setting, logs};
+use crate::settings::read_model;
+use rota_readmodel::ReadModelConfig;
+use rota_service::{ConfigError, Env, LogFormat, logs};
 
 /// What the platform tells a function that it starts.
 #[derive(Clone, Debug)]
@@ -30,9 +31,7 @@ impl Platform {
 /// All settings of the function.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `DATABASE_READ_URL` (replicas), `DATABASE_URL` (the primary, which answers what no replica can),
-    /// `DATABASE_CONNECTIONS_MAX` (for each), `READ_STALENESS_MAX` (how old an answer to an open-ended
-    /// question may be) and `REPLICA_LAG_MAX` (how far behind a replica is left out).
+    /// Which databases, and how: see [`read_model`].
     pub model: ReadModelConfig,
     /// `READ_CONCURRENCY_MAX`: requests at once; more are refused.
     pub concurrency: usize,
@@ -42,37 +41,6 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// `RUST_LOG`.
     pub log_filter: String,
-}
-
-/// A database.
-struct Database(DatabaseUrl);
-
-impl Setting for Database {
-    const EXPECTS: &'static str = "a postgres:// URL";
-
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    fn show(&self) -> String {
-        format!("{:?}", self.0)
-    }
-}
-
-/// Databases, separated by commas.
-struct Databases(Vec<DatabaseUrl>);
-
-impl Setting for Databases {
-    const EXPECTS: &'static str = "postgres:// URLs, separated by commas";
-
-    fn parse(text: &str) -> Option<Self> {
-        let urls = text.split(',').map(|part| Database::parse(part.trim()).map(|url| url.0));
-        urls.collect::<Option<_>>().map(Self)
-    }
-
-    fn show(&self) -> String {
-        format!("{:?}", self.0)
-    }
 }
 
 impl Settings {
@@ -92,20 +60,12 @@ impl Settings {
 }
 
 fn model(env: &mut Env) -> Result<ReadModelConfig, ConfigError> {
-    let replicas = env.secret::<Databases>("DATABASE_READ_URL")?.map(|urls| urls.0);
-    let primary = env.secret::<Database>("DATABASE_URL")?.map(|url| url.0);
-    if replicas.is_none() && primary.is_none() {
-        let expects = Databases::EXPECTS;
+    let model = read_model(env)?;
+    if model.replicas.is_empty() && model.primary.is_none() {
+        let expects = "postgres:// URLs, separated by commas";
         return Err(ConfigError::Missing { name: "DATABASE_READ_URL", expects });
     }
-    let default = ReadModelConfig::default();
-    Ok(ReadModelConfig {
-        replicas: replicas.unwrap_or_default(),
-        primary,
-        connections: env.or("DATABASE_CONNECTIONS_MAX", default.connections)?,
-        staleness_max: env.or("READ_STALENESS_MAX", default.staleness_max)?,
-        lag_max: env.or("REPLICA_LAG_MAX", default.lag_max)?,
-    })
+    Ok(model)
 }
 
 #[cfg(test)]
