@@ -170,3 +170,22 @@ async fn any_origin_may_ask_and_a_304_stays_empty_when_compression_is_wished() {
     assert_eq!(again.header("content-encoding"), "");
     assert_eq!(again.header("etag"), answer.header("etag"));
 }
+
+/// `cargo lambda watch` goes by a table in the workspace's manifest: it has every route, and no other.
+#[tokio::test]
+async fn every_route_is_in_the_table_of_the_local_emulator() {
+    let manifest = include_str!("../../../../Cargo.toml");
+    let (_, table) = manifest.split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
+    let lines = table.lines().take_while(|line| !line.is_empty());
+    let mut routes: Vec<_> = lines.map(|line| line.split('"').nth(1).unwrap()).collect();
+    routes.sort_unstable();
+    let expected =
+        ["/", "/health", "/processes/{id}", "/raw/{id}", "/timestamp", "/{id}", "/{id}/latest"];
+    assert_eq!(routes, expected);
+    let function = Function::new(8);
+    for route in routes {
+        let answer = function.get(&route.replace("{id}", &function.process)).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(!text.contains("no such route"), "{route}: {text}");
+    }
+}
