@@ -27,7 +27,7 @@ pub(crate) const FOR_EVER: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 /// For what may change with the next message: keep it, but ask before using it.
 pub(crate) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
-/// For what holds at this moment only. A 404 too: the next message may make it untrue.
+/// For what holds at this moment only.
 pub(crate) const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -36,23 +36,6 @@ const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 /// `/{id}` answers with JSON or a bundle.
 const BY_KIND: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
-
-/// An error as an answer. No cache may keep it.
-pub(crate) struct Refused(ApiError);
-
-impl<E: Into<ApiError>> From<E> for Refused {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let mut response = self.0.into_response();
-        response.headers_mut().insert(header::CACHE_CONTROL, NEVER);
-        response
-    }
-}
 
 /// A question as one client asked it.
 pub(crate) struct Asked<'a> {
@@ -107,7 +90,7 @@ impl<'a> Asked<'a> {
         &self,
         depends: Depends,
         body: impl FnOnce() -> Result<B, ReadError>,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Response, ApiError> {
         let tag = self.question.tag(depends);
         let kept = if depends == Depends::Never { FOR_EVER } else { ASK_AGAIN };
         if self.known.matches(&tag) {

@@ -1,19 +1,18 @@
 //! The id in a path, as every route takes it.
 
-use crate::answer::Refused;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use rota_ans104::ItemId;
-use rota_wire::QueryError;
+use rota_wire::{ApiError, QueryError};
 
 /// The 32 bytes of the id that the path names. What is no id is told so in JSON, whatever its bytes are:
 /// a path may hold any, percent-encoded.
 pub(crate) struct PathId(pub(crate) [u8; 32]);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
-    type Rejection = Refused;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = Path::<String>::from_request_parts(parts, state).await.ok();
         let id = text.and_then(|Path(text)| text.parse::<ItemId>().ok());
         id.map(|id| Self(*id.as_bytes())).ok_or_else(|| QueryError::NotAnId("the path").into())

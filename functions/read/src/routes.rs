@@ -1,6 +1,6 @@
 //! The routes, one function each.
 
-use crate::answer::{Asked, Refused, momentary};
+use crate::answer::{Asked, momentary};
 use crate::path::PathId;
 use crate::question::{Depends, Question};
 use axum::Router;
@@ -38,7 +38,7 @@ async fn message_or_page<R: ScheduleReader>(
     PathId(id): PathId,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let query = ReadQuery::parse(query.as_deref())?;
     if wants_bytes(&headers) {
         return signed_bundle(&state.reader, id, &query, &headers).await;
@@ -68,7 +68,7 @@ async fn latest<R: ScheduleReader>(
     PathId(id): PathId,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let query = ReadQuery::parse(query.as_deref())?;
     let asked = Asked::json(Question::latest(id, query.show_anchor), &headers);
     if let Some(unchanged) = asked.unchanged_since(&state.reader, ProcessId::new(id)).await {
@@ -82,7 +82,7 @@ async fn process<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     PathId(id): PathId,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let asked = Asked::json(Question::process(id), &headers);
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
@@ -95,7 +95,7 @@ async fn raw<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     PathId(id): PathId,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let asked = Asked::octets(Question::raw(id), &headers);
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
@@ -107,7 +107,7 @@ async fn raw<R: ScheduleReader>(
 async fn timestamp<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let process = process_parameter(query.as_deref())?;
     let scheduler = state.reader.scheduler(process).await?;
     Ok(momentary(rota_wire::timestamp_answer(state.clock.now(), &scheduler)))
@@ -116,7 +116,7 @@ async fn timestamp<R: ScheduleReader>(
 async fn address<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let process = process_parameter(query.as_deref())?;
     let scheduler = state.reader.scheduler(process).await?;
     Ok(momentary(rota_wire::address_answer(state.clock.now(), &scheduler)))
@@ -129,7 +129,7 @@ async fn signed_bundle<R: ScheduleReader>(
     id: [u8; 32],
     query: &ReadQuery,
     headers: &HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let asked = Asked::octets(Question::bundle(id, query.process), headers).by_accept();
     if let Some(unchanged) = asked.unchanged_for_ever() {
         return Ok(unchanged);
@@ -141,7 +141,7 @@ async fn signed_bundle<R: ScheduleReader>(
                 let depends = entry_depends(&entry, id, query.process);
                 (entry, depends)
             }
-            Some(Found::Page(_)) | None => return Err(unknown(id).into()),
+            Some(Found::Page(_)) | None => return Err(unknown(id)),
         },
     };
     asked.answer(depends, || Ok(Bundle::encode(&items(&entry)?)))

@@ -122,8 +122,11 @@ impl IntoResponse for ApiError {
         let body = serde_json::json!({ "error": self.to_string() }).to_string();
         let mut response =
             (self.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        // A 404 too: the next message may make it untrue.
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         response
     }

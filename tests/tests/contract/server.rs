@@ -95,6 +95,7 @@ async fn other_methods_are_405_and_other_routes_404() {
     ] {
         let answer = site.client.get(path).await;
         assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
         answer.error(answer.status);
     }
 }

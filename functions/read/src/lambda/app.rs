@@ -1,7 +1,7 @@
 //! The routes with everything around them that a Lambda needs.
 
 use super::meter::{Meter, measure};
-use crate::answer::{Refused, momentary};
+use crate::answer::momentary;
 use crate::{ReadState, routes};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -34,8 +34,8 @@ pub fn router<R: ScheduleReader>(
     let slots = Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
     routes::router(state)
         .merge(health)
-        .fallback(async || Refused::from(ApiError::NoRoute))
-        .method_not_allowed_fallback(async || Refused::from(ApiError::Method))
+        .fallback(async || ApiError::NoRoute)
+        .method_not_allowed_fallback(async || ApiError::Method)
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn_with_state(meter, measure))
@@ -49,7 +49,7 @@ pub fn router<R: ScheduleReader>(
 /// 200 if a source answers what every client asks first: who schedules here.
 async fn health<R: ScheduleReader>(
     State(state): State<Arc<ReadState<R>>>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     state.reader.scheduler(None).await?;
     Ok(momentary(Vec::new()))
 }
@@ -57,11 +57,11 @@ async fn health<R: ScheduleReader>(
 /// Refuses at once what is too much, and what takes too long in the end.
 async fn bounded(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let Ok(_slot) = slots.try_acquire() else {
-        return Refused::from(ApiError::Busy("too many reads at once")).into_response();
+        return ApiError::Busy("too many reads at once").into_response();
     };
     let answer = timeout(REQUEST_MAX, next.run(request)).await;
     answer.unwrap_or_else(|_| {
         tracing::error!(limit = ?REQUEST_MAX, "a read took too long");
-        Refused::from(ApiError::Upstream("the store")).into_response()
+        ApiError::Upstream("the store").into_response()
     })
 }

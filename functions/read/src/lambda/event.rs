@@ -3,7 +3,6 @@
 //! Whatever stands in an event becomes a request: what no URI may hold is percent-encoded, what is no
 //! header is left out. The routes then say what is wrong with it.
 
-use crate::answer::Refused;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, uri};
@@ -44,7 +43,7 @@ impl HttpEvent {
     pub(super) async fn answer(self, app: Router) -> Response {
         match self.into_request() {
             Ok(request) => app.oneshot(request).await.into_response(),
-            Err(error) => Refused::from(error).into_response(),
+            Err(error) => error.into_response(),
         }
     }
 
