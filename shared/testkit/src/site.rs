@@ -22,6 +22,8 @@ pub struct Site {
     pub gateway: StubGateway,
     bin: PathBuf,
     dir: TempDir,
+    /// The test's own.
+    settings: Vec<(String, String)>,
 }
 
 impl Site {
@@ -38,14 +40,18 @@ impl Site {
         let gateway = StubGateway::start(HEIGHT).await;
         let bin = PathBuf::from(bin);
         let process = run(&bin, dir.path(), &gateway, settings);
-        Self { client: Client::new(&process.url), process, gateway, bin, dir }
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = settings.iter().map(own).collect();
+        Self { client: Client::new(&process.url), process, gateway, bin, dir, settings }
     }
 
-    /// Ends the scheduler at once and starts it again on the same directory.
-    pub fn restart(&mut self, settings: &[(&str, &str)]) {
+    /// Ends the scheduler at once and starts it again on the same directory, with the same settings.
+    pub fn restart(&mut self) {
         self.process.signal("KILL");
         self.process.wait(crate::scheduler::STOP_MAX).unwrap();
-        self.process = run(&self.bin, self.dir.path(), &self.gateway, settings);
+        let settings: Vec<_> =
+            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.process = run(&self.bin, self.dir.path(), &self.gateway, &settings);
         self.client = Client::new(&self.process.url);
     }
 

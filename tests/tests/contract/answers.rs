@@ -45,7 +45,7 @@ async fn the_last_height_stays_when_the_gateway_goes_and_through_a_restart() {
     site.gateway.behave(GatewayMode::Status(500));
     // The height is not synced, so something must be committed behind it.
     site.spawned().await;
-    site.restart(&[]);
+    site.restart();
     assert_eq!(height(&site.client).await, "000001600000");
     let process = site.spawned().await;
     let node = site.client.get(&format!("/{process}/latest")).await.ok();

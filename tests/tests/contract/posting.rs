@@ -96,7 +96,7 @@ async fn the_first_answer_survives_a_restart() {
     let first = site.client.post(&items[1]).await.ok();
     let pushed = pushed(process, "somebody").data("once").sign();
     site.client.post(&pushed).await.ok();
-    site.restart(&[]);
+    site.restart();
     assert_eq!(site.client.post(&items[1]).await.ok(), first);
     let same_content =
         rota_testkit::pushed(process, "somebody").tag("Pushed-For", "x").data("once");

@@ -2,10 +2,12 @@
 //! comes twice, and it goes on by itself.
 
 use crate::house::{House, until};
+use rota_testkit::message;
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Stop};
 use rota_testkit::proxy::{Fault, FaultProxy};
 use rota_tests::Posted;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 fn own_cluster() -> &'static PostgresCluster {
@@ -87,6 +89,44 @@ async fn a_database_that_is_away_is_said_to_be_and_comes_back() {
     proxy.heal();
     assert!(matches!(posted.await.unwrap(), Posted::Acked(_)));
     assert_eq!(writer.ails(), None);
+    house.check_same(&writer.stop().await);
+}
+
+/// What waits for the database is bounded: beyond that items are refused, and nothing is signed for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_stays_away_fills_no_memory() {
+    let mut house = House::new();
+    let proxy = FaultProxy::start(house.cluster.port());
+    house.url = proxy.url(&house.url);
+    let (_disk, writer) = house.settled().await;
+    proxy.set(Fault::Refuse);
+    let process = house.processes[0].id().into();
+    let large = |number: usize| {
+        let data = [number.to_string().into_bytes(), vec![b'x'; 1_000_000]].concat();
+        message(process).data(data).sign()
+    };
+    let mut posts = Vec::new();
+    while !posts.iter().any(JoinHandle::is_finished) {
+        assert!(posts.len() < 200, "200 MB wait for the database");
+        posts.push(house.post(&writer, large(posts.len())));
+        let stored = || writer.ledger.head(&process).unwrap().unwrap().nonce as usize;
+        until("it is stored or refused", || {
+            stored() == posts.len() || posts.iter().any(JoinHandle::is_finished)
+        })
+        .await;
+    }
+    proxy.heal();
+    let mut acked = 0;
+    for post in posts {
+        match post.await.unwrap() {
+            Posted::Acked(_) => acked += 1,
+            Posted::Refused(status, why) => {
+                assert!(status == 503 && why.contains("the database"), "{status} {why}");
+            }
+        }
+    }
+    assert!((100..200).contains(&acked), "{acked} MB waited for the database");
+    house.post_all(&writer, vec![large(999)]).await;
     house.check_same(&writer.stop().await);
 }
 
