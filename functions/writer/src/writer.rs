@@ -175,7 +175,10 @@ impl Writer {
         for mut worker in tasks.projector {
             match tokio::time::timeout_at(deadline, &mut worker).await {
                 Ok(ended) => ended?,
-                Err(_) => worker.abort(),
+                Err(_) => {
+                    worker.abort();
+                    let _ = worker.await; // that it was aborted is what it says
+                }
             }
         }
         Ok(())

@@ -25,7 +25,10 @@ async fn died_with_uncommitted(house: &mut House) -> (TempDir, Vec<Provisional>)
         house.messages(UNCOMMITTED).into_iter().map(|item| house.post(&writer, item)).collect();
     let stored = || writer.ledger.provisional_after(None, 2 * UNCOMMITTED).unwrap().len();
     until("all of them are on the disk", || stored() == UNCOMMITTED).await;
-    posts.iter().for_each(tokio::task::JoinHandle::abort);
+    for post in posts {
+        post.abort();
+        let _ = post.await; // it holds the ledger until then
+    }
     let ledger = writer.stop().await;
     let uncommitted = ledger.provisional_after(None, 2 * UNCOMMITTED).unwrap();
     assert_eq!(uncommitted.len(), UNCOMMITTED);
