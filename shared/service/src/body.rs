@@ -15,6 +15,8 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 /// A chunk below this is copied behind its predecessor instead of being kept as it is: each kept chunk
+/// A body that is announced with so many bytes is gathered in one place. In bytes.
+const LARGE_BYTES_MIN: usize = 1 << 20;
 /// costs a handle and pins the read buffer it lies in, which one-byte chunks would multiply.
 const CHUNK_BYTES_MIN: usize = 4 * 1024;
 
@@ -89,7 +91,8 @@ impl Drop for BodyPermit {
 ///
 /// `content_length` is what the client announces; above `max` nothing is read at all. `stall` is the
 /// longest pause between two chunks, `total` the longest time for the whole. A body that arrives in one
-/// chunk is not copied; any other is joined once, during which it is in memory twice.
+/// chunk is not copied. One that is announced as large is gathered in one place, which takes memory only
+/// as far as it is filled; any other is joined once, during which it is in memory twice.
 ///
 /// # Errors
 /// See [`BodyError`]. What was taken from the budget is given back.
@@ -101,21 +104,23 @@ pub async fn read_body(
     stall: Duration,
     total: Duration,
 ) -> Result<(Bytes, BodyPermit), BodyError> {
-    if content_length.is_some_and(|length| usize::try_from(length).map_or(true, |n| n > max)) {
+    let announced = content_length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|bytes| bytes > max) {
         return Err(BodyError::TooLarge { max });
     }
-    let reading = collect(body, max, budget, stall);
+    let reading = collect(body, announced, max, budget, stall);
     timeout(total, reading).await.unwrap_or(Err(BodyError::Stalled))
 }
 
 async fn collect(
     mut body: Body,
+    announced: Option<usize>,
     max: usize,
     budget: &BodyBudget,
     stall: Duration,
 ) -> Result<(Bytes, BodyPermit), BodyError> {
     let mut permit = BodyPermit { budget: budget.clone(), bytes: 0 };
-    let mut chunks = Chunks::default();
+    let mut chunks = Chunks::for_body(announced);
     while let Some(frame) = timeout(stall, body.frame()).await.map_err(|_| BodyError::Stalled)? {
         // Trailers are the only other kind of frame; nobody asks for them.
         let Ok(chunk) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
@@ -128,31 +133,40 @@ async fn collect(
     Ok((chunks.join(permit.bytes), permit))
 }
 
-/// The chunks received so far: `kept` as they came, and behind them the copied small ones.
+/// The chunks received so far: `kept` as they came, and behind them the copied ones.
 #[derive(Default)]
 struct Chunks {
     kept: Vec<Bytes>,
-    small: BytesMut,
+    copied: BytesMut,
+    /// All are copied: there is room for the whole.
+    in_one_place: bool,
 }
 
 impl Chunks {
+    fn for_body(announced: Option<usize>) -> Self {
+        let room = announced.filter(|bytes| *bytes >= LARGE_BYTES_MIN);
+        let copied = BytesMut::with_capacity(room.unwrap_or(0));
+        Self { kept: Vec::new(), copied, in_one_place: room.is_some() }
+    }
+
     fn push(&mut self, chunk: Bytes) {
-        if !self.kept.is_empty() && chunk.len() < CHUNK_BYTES_MIN {
-            self.small.extend_from_slice(&chunk);
+        let small = !self.kept.is_empty() && chunk.len() < CHUNK_BYTES_MIN;
+        if self.in_one_place || small {
+            self.copied.extend_from_slice(&chunk);
         } else if !chunk.is_empty() {
-            self.keep_small();
+            self.keep_copied();
             self.kept.push(chunk);
         }
     }
 
-    fn keep_small(&mut self) {
-        if !self.small.is_empty() {
-            self.kept.push(self.small.split().freeze());
+    fn keep_copied(&mut self) {
+        if !self.copied.is_empty() {
+            self.kept.push(self.copied.split().freeze());
         }
     }
 
     fn join(mut self, bytes: usize) -> Bytes {
-        self.keep_small();
+        self.keep_copied();
         if self.kept.len() <= 1 {
             return self.kept.pop().unwrap_or_default();
         }
@@ -174,9 +188,23 @@ mod tests {
         for _ in 0..10_000 {
             chunks.push(Bytes::from_static(b"a"));
         }
-        assert_eq!((chunks.kept.len(), chunks.small.len()), (1, 9_999));
+        assert_eq!((chunks.kept.len(), chunks.copied.len()), (1, 9_999));
         chunks.push(Bytes::from(vec![b'b'; CHUNK_BYTES_MIN]));
-        assert_eq!((chunks.kept.len(), chunks.small.len()), (3, 0));
+        assert_eq!((chunks.kept.len(), chunks.copied.len()), (3, 0));
         assert_eq!(chunks.join(10_000 + CHUNK_BYTES_MIN).len(), 10_000 + CHUNK_BYTES_MIN);
+    }
+
+    #[test]
+    fn a_large_body_is_gathered_where_it_stays() {
+        let mut chunks = Chunks::for_body(Some(LARGE_BYTES_MIN));
+        let place = chunks.copied.as_ptr();
+        for byte in 0..16 {
+            chunks.push(Bytes::from(vec![byte; LARGE_BYTES_MIN / 16]));
+        }
+        let body = chunks.join(LARGE_BYTES_MIN);
+        assert_eq!((body.len(), body.as_ptr()), (LARGE_BYTES_MIN, place));
+        assert!(body.chunks(LARGE_BYTES_MIN / 16).zip(0..).all(|(part, byte)| part[0] == byte));
+        assert!(!Chunks::for_body(Some(LARGE_BYTES_MIN - 1)).in_one_place);
+        assert!(!Chunks::for_body(None).in_one_place);
     }
 }
