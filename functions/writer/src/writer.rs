@@ -181,6 +181,9 @@ impl Writer {
                 }
             }
         }
+        if let Some(database) = &self.0.database {
+            database.projector.abandon();
+        }
         Ok(())
     }
 

@@ -123,6 +123,12 @@ impl Projector {
         }
     }
 
+    /// Gives up what waits: nobody works any more. The rows stay in the ledger; who waits for them holds it
+    /// until then.
+    pub(crate) fn abandon(&self) {
+        self.0.abandon();
+    }
+
     /// Lets the workers end once everything is committed.
     pub(crate) fn stop(&self) {
         self.0.stopping.store(true, Ordering::SeqCst);
@@ -217,9 +223,13 @@ impl Shared {
         if let Err(error) = self.ledger.settle(None) {
             tracing::error!(%error, "the ledger did not note that it has to be compared");
         }
+        self.abandon();
+        self.changed.notify_one();
+    }
+
+    fn abandon(&self) {
         let given_up = self.queue.lock().clear();
         given_up.into_iter().for_each(|done| done(None));
-        self.changed.notify_one();
     }
 
     fn show(&self, queue: &Queue<Done>) {
