@@ -30,9 +30,9 @@ fn expected(entries: &[Entry], query: &PageQuery, bytes_max: usize) -> Page {
         taken.push((*entry).clone());
     }
     let has_next = taken.len() < within.len();
-    let (head, closed) =
+    let (head, newest) =
         entries.last().map_or((0, Timestamp(0)), |last| (last.nonce, last.timestamp));
-    let closed = has_next || query.bounds.are_closed(head, closed);
+    let closed = has_next || query.bounds.are_closed(head, newest, None);
     Page { entries: taken, has_next, head, closed }
 }
 

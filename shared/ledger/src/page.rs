@@ -23,7 +23,7 @@ pub(crate) fn read(
     query: &PageQuery,
     bytes_max: usize,
 ) -> Result<Page, LedgerError> {
-    let closed = query.bounds.are_closed(head.nonce, head.timestamp);
+    let closed = query.bounds.are_closed(head.nonce, head.timestamp, None);
     let Some(nonces) = resolve(store, &process, head, &query.bounds)? else {
         return Ok(Page { entries: Vec::new(), has_next: false, head: head.nonce, closed });
     };

@@ -23,11 +23,15 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Whether no entry that is still to come can lie within these bounds: the newest one is `head`, and
-    /// every later one is placed after `closed`. That is at least the newest entry's timestamp (ORD-3).
+    /// Whether no entry that is still to come can lie within these bounds. The newest one has nonce `head`
+    /// and timestamp `newest`; what is still to come is not older, but a schedule that is being imported
+    /// may repeat its newest timestamp. Its writer may have `promised` to place nothing more up to a time.
     #[must_use]
-    pub fn are_closed(&self, head: u64, closed: Timestamp) -> bool {
-        self.to_nonce.is_some_and(|to| to <= head) || self.to_time.is_some_and(|to| to <= closed.0)
+    pub fn are_closed(&self, head: u64, newest: Timestamp, promised: Option<Timestamp>) -> bool {
+        self.to_nonce.is_some_and(|to| to <= head)
+            || self.to_time.is_some_and(|to| {
+                to < newest.0 || promised.is_some_and(|promised| to <= promised.0)
+            })
     }
 }
 
@@ -66,17 +70,26 @@ mod tests {
     fn bounds_are_closed_by_what_no_later_entry_can_get_below() {
         let nonce = |to| Bounds { to_nonce: Some(to), ..Bounds::default() };
         let time = |to| Bounds { to_time: Some(to), ..Bounds::default() };
-        for (bounds, closed) in [
-            (Bounds::default(), false),
-            (Bounds { after_nonce: Some(1), after_time: Some(1), ..Bounds::default() }, false),
-            (nonce(5), true),
-            (nonce(6), false),
-            (time(100), true),
-            (time(101), false),
-            (Bounds { to_time: Some(101), ..nonce(5) }, true),
-            (Bounds { to_time: Some(100), ..nonce(6) }, true),
+        for (bounds, promised, closed) in [
+            (Bounds::default(), Some(100), false),
+            (
+                Bounds { after_nonce: Some(1), after_time: Some(1), ..Bounds::default() },
+                None,
+                false,
+            ),
+            (nonce(5), None, true),
+            (nonce(6), Some(900), false),
+            (time(99), None, true),
+            (time(100), None, false),
+            (time(100), Some(99), false),
+            (time(100), Some(100), true),
+            (time(150), Some(150), true),
+            (time(151), Some(150), false),
+            (Bounds { to_time: Some(101), ..nonce(5) }, None, true),
+            (Bounds { to_time: Some(99), ..nonce(6) }, None, true),
         ] {
-            assert_eq!(bounds.are_closed(5, Timestamp(100)), closed, "{bounds:?}");
+            let found = bounds.are_closed(5, Timestamp(100), promised.map(Timestamp));
+            assert_eq!(found, closed, "{bounds:?} {promised:?}");
         }
     }
 }

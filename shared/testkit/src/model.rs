@@ -45,9 +45,9 @@ impl Model {
             page.push((*entry).clone());
         }
         let has_next = page.len() < within.len();
-        let (head, closed) =
+        let (head, newest) =
             entries.last().map_or((0, Timestamp(0)), |last| (last.nonce, last.timestamp));
-        let closed = has_next || bounds.are_closed(head, closed);
+        let closed = has_next || bounds.are_closed(head, newest, None);
         Page { entries: page, has_next, head, closed }
     }
 

@@ -189,7 +189,7 @@ async fn pages_know_whether_they_can_change(reader: &impl ScheduleReader, usual:
         (ALL, 100, false),
         (to(11), 100, true),
         (to(12), 100, false),
-        (until(newest.timestamp.0), 100, true),
+        (until(newest.timestamp.0 - 1), 100, true),
         (Bounds { after_nonce: Some(11), ..ALL }, 100, false),
         (Bounds { after_nonce: Some(11), ..to(3) }, 100, true),
     ] {

@@ -28,8 +28,6 @@ pub(super) struct PageOf {
 /// A page, and what its snapshot knows.
 pub(super) struct Sheet {
     pub(super) page: Page,
-    /// No entry that this snapshot lacks can lie within the bounds.
-    complete: bool,
     progress: Option<Progress>,
 }
 
@@ -64,14 +62,9 @@ impl Statement for PageOf {
             return Err(ModelError::Damaged("an entry is missing"));
         }
         let has_next = promised > 0 && stop < last;
-        let closed = progress.map_or(0, |progress| progress.closed);
-        let bounds = &self.query.bounds;
-        // A schedule that is being imported may go on with the newest timestamp: without the writer's word
-        // only times below it are complete.
-        let known = Timestamp(closed.max(head_time.saturating_sub(1)));
-        let complete = has_next || bounds.are_closed(head, known);
-        let closed = has_next || bounds.are_closed(head, Timestamp(closed.max(head_time)));
-        Ok(Some(Sheet { page: Page { entries, has_next, head, closed }, complete, progress }))
+        let promised = progress.map(|progress| Timestamp(progress.closed));
+        let closed = has_next || self.query.bounds.are_closed(head, Timestamp(head_time), promised);
+        Ok(Some(Sheet { page: Page { entries, has_next, head, closed }, progress }))
     }
 
     fn progress(&self, answer: &Self::Answer) -> Option<Progress> {
@@ -82,7 +75,9 @@ impl Statement for PageOf {
         match answer {
             None if self.settle_absence => Standing::Unknown,
             None => Standing::Final,
-            Some(sheet) if sheet.complete || sheet.progress.is_some_and(trusted) => Standing::Final,
+            Some(sheet) if sheet.page.closed || sheet.progress.is_some_and(trusted) => {
+                Standing::Final
+            }
             Some(sheet) => Standing::IfHead(self.process, sheet.page.head),
         }
     }
