@@ -43,8 +43,8 @@ pub struct Append {
     pub provisional: bool,
 }
 
-/// Called once with the outcome, the entry once it is durable in this ledger, on the committer's thread: must be quick, and must not call
-/// [`crate::Ledger::append`], which may wait for that very thread.
+/// Called once, on the committer's thread, with the entry when it is durable in this ledger. Must be quick,
+/// and must not call [`crate::Ledger::append`], which may wait for that very thread.
 pub type Done = Box<dyn FnOnce(Result<Entry, Arc<LedgerError>>) + Send>;
 
 /// What the committer is asked for.

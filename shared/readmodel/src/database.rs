@@ -24,8 +24,8 @@ const LIFETIME_MAX: Duration = Duration::from_secs(3_600);
 const STATEMENTS_MAX: usize = 64;
 
 /// What the projector's sessions are set to. A commit is durable when it is acknowledged, whatever the
-/// server's default is. No statement waits longer than the client does , so that
-/// an outcome that is not known is settled on the server soon.
+/// server's default is. No statement waits longer than the client does, so that an outcome that is not
+/// known is settled on the server soon.
 /// Every look-up of the statements is by an index, whatever the statistics say.
 const WRITING: [(&str, &str); 12] = [
     ("synchronous_commit", "on"),
