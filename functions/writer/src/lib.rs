@@ -5,8 +5,8 @@
 //! it if there is one (else the ledger has), and only then is anyone told. The [`Uploader`] works off what
 //! was committed.
 //!
-//! Keeps ORD-1 to ORD-3, DUR-1 to DUR-3, DUP-1, DUP-2, PRJ-1 and LSE-1. It must not know `lambda_http`, nor how a
-//! schedule is read.
+//! Keeps ORD-1 to ORD-3, DUR-1 to DUR-3, DUP-1, DUP-2, PRJ-1 and LSE-1. It must not know Lambda, nor how
+//! a schedule is read.
 
 mod admission;
 mod database;
