@@ -12,6 +12,7 @@ mod admit;
 mod assignment;
 mod clock;
 mod content;
+mod directory;
 mod entry;
 mod follow;
 mod id;
@@ -26,6 +27,10 @@ pub use assignment::{
 };
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use content::ContentHash;
+pub use directory::{
+    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, NotAName, RoutePolicy,
+    WRITER_NAME_MAX, WriterName, WriterRecord,
+};
 pub use entry::{Committed, Entry, Receipt};
 pub use follow::{Follower, Violation};
 pub use id::{AssignmentId, MessageId, ProcessId};

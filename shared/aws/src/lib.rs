@@ -1,0 +1,33 @@
+//! How rota reaches AWS: where credentials come from, which endpoints are asked, how long that may take,
+//! and one TLS backend (ring) for everything, as the rest of rota has it.
+//!
+//! Settings are AWS's own: `AWS_REGION`, `AWS_ACCESS_KEY_ID` and its kin, container and instance roles,
+//! `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_DYNAMODB`. Must not know what is stored.
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use std::time::Duration;
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// How long one attempt may take until its answer begins.
+const READ_MAX: Duration = Duration::from_secs(5);
+/// Attempts of one request, the first included.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// The configuration that every AWS client of this process is made from. Asks nobody yet: credentials are
+/// looked up when the first request needs them.
+pub async fn sdk_config() -> SdkConfig {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT_MAX).read_timeout(READ_MAX).build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .load()
+        .await
+}
