@@ -12,6 +12,7 @@
     reason = "every caller is a test, for which a panic is the report"
 )]
 
+pub mod aws;
 mod bundler;
 mod client;
 mod gateway;
