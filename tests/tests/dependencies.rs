@@ -66,8 +66,8 @@ fn the_read_function_links_its_database_but_no_ledger_no_signer_and_no_client() 
 
 #[test]
 fn the_writer_links_no_lambda() {
-    links_none_of("rota-writer", &["lambda"]);
-    links_none_of("rota", &["lambda"]);
+    links_none_of("rota-writer", &["lambda", "rota-lambda"]);
+    links_none_of("rota", &["lambda", "rota-lambda"]);
 }
 
 #[test]
@@ -81,7 +81,8 @@ fn the_layers_are_in_order() {
         ("rota-ledger", &[ans104, schedule]),
         ("rota-permaweb", &[ans104]),
         ("rota-readmodel", &[ans104, schedule]),
-        ("rota-read", &[ans104, "rota-readmodel", schedule, "rota-service", wire]),
+        ("rota-lambda", &[ans104, schedule, "rota-service", wire]),
+        ("rota-read", &[ans104, "rota-lambda", "rota-readmodel", schedule, "rota-service", wire]),
     ] {
         assert_eq!(own(package), below, "{package}");
     }

@@ -1,8 +1,9 @@
 //! The read function as a Lambda starts it: settings from the environment, the read model as the store.
 
 use anyhow::Context as _;
+use rota_lambda::{Meter, Platform, serve, stdout};
 use rota_read::ReadState;
-use rota_read::lambda::{Meter, Platform, Settings, router, serve, stdout};
+use rota_read::lambda::{Settings, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
 use rota_service::{Env, Stop, logs};

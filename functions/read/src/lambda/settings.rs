@@ -1,32 +1,10 @@
 //! What the function can be told, by its environment.
 
 use super::app::READ_CONCURRENCY_MAX_DEFAULT;
-use super::respond::ResponseMode;
 use crate::settings::read_model;
+use rota_lambda::ResponseMode;
 use rota_readmodel::ReadModelConfig;
 use rota_service::{ConfigError, Env, LogFormat, logs};
-
-/// What the platform tells a function that it starts.
-#[derive(Clone, Debug)]
-pub struct Platform {
-    /// `AWS_LAMBDA_RUNTIME_API`: where events come from.
-    pub runtime_api: String,
-    /// `AWS_LAMBDA_MAX_CONCURRENCY`: events that it sends at once; one unless it says more.
-    pub concurrency: u32,
-}
-
-impl Platform {
-    /// Reads it all.
-    ///
-    /// # Errors
-    /// This process was not started by the platform.
-    pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
-        Ok(Self {
-            runtime_api: env.required("AWS_LAMBDA_RUNTIME_API")?,
-            concurrency: env.or("AWS_LAMBDA_MAX_CONCURRENCY", 1)?.max(1),
-        })
-    }
-}
 
 /// All settings of the function.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use rota_ans104::{Address, b64};
+use rota_lambda::{Meter, Platform, ResponseMode, serve, stdout};
 use rota_read::ReadState;
-use rota_read::lambda::{Meter, Platform, ResponseMode, router, serve, stdout};
+use rota_read::lambda::router;
 use rota_schedule::{Entry, ProcessId, SystemClock, Timestamp};
 use rota_service::{Env, Stop, logs};
 use rota_testkit::lambda::{Lambda, Outcome, event};

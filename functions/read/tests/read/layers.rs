@@ -2,7 +2,8 @@
 
 use crate::growing::{Answer, Fault, Growing, ask};
 use axum::Router;
-use rota_read::lambda::{Meter, router};
+use rota_lambda::Meter;
+use rota_read::lambda::router;
 use rota_schedule::SystemClock;
 use rota_testkit::schedules;
 use serde_json::Value;

@@ -4,7 +4,6 @@
 //! [`ANSWER_BYTES_MAX`], in which JSON is escaped and anything else is in base64; above that the platform
 //! would end the invocation and show the client nothing of why, so it is an error here.
 
-use crate::answer::NEVER;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -178,7 +177,8 @@ impl Buffered {
             "an answer is too large to be buffered: LAMBDA_RESPONSE=stream has no such limit"
         );
         let kind = HeaderValue::from_static("application/json");
-        let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, NEVER)];
+        let never = HeaderValue::from_static("no-store");
+        let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, never)];
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         let headers = fields(&headers.into_iter().collect());
         let body = TOO_LARGE.to_owned();

@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 /// The stage whose name is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
 
-/// A request as an event. Only what the GET routes need of it is read: they take no body.
+/// A request as an event.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HttpEvent {
@@ -25,6 +25,9 @@ pub(super) struct HttpEvent {
     raw_query_string: Option<String>,
     headers: Option<HashMap<String, String>>,
     request_context: RequestContext,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,7 +55,8 @@ impl HttpEvent {
         let method = Method::from_bytes(self.request_context.http.method.as_bytes())
             .map_err(|_| ApiError::Method)?;
         let uri = self.uri().map_err(|_| QueryError::NotAnId("the path"))?;
-        let mut request = Request::new(Body::empty());
+        let body = body(self.body.unwrap_or_default(), self.is_base64_encoded)?;
+        let mut request = Request::new(body);
         *request.headers_mut() = headers(self.headers.unwrap_or_default());
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -96,6 +100,19 @@ fn escape(into: &mut String, text: &str, also: &[u8]) {
             };
         }
     }
+}
+
+/// Binary bodies come in base64, text as it is.
+fn body(given: String, is_base64: bool) -> Result<Body, ApiError> {
+    if !is_base64 {
+        return Ok(given.into());
+    }
+    // In place: the event's text is not needed any more.
+    let mut bytes = given.into_bytes();
+    let decoded = base64_simd::STANDARD.decode_inplace(&mut bytes);
+    let len = decoded.map_err(|_| ApiError::Body("the event's body is not in base64"))?.len();
+    bytes.truncate(len);
+    Ok(bytes.into())
 }
 
 fn headers(given: HashMap<String, String>) -> HeaderMap {
@@ -177,6 +194,25 @@ mod tests {
         let request = request("/", "", "$default");
         assert_eq!(request.headers().len(), 2);
         assert_eq!(request.headers()["if-none-match"].as_bytes(), "\"\u{e9}\"".as_bytes());
+    }
+
+    #[tokio::test]
+    async fn bodies_arrive_as_bytes() {
+        let sent = async |body: serde_json::Value, is_base64: bool| {
+            let event = json!({
+                "requestContext": {"http": {"method": "POST"}},
+                "body": body, "isBase64Encoded": is_base64,
+            });
+            let request = serde_json::from_value::<HttpEvent>(event).unwrap().into_request();
+            Some(axum::body::to_bytes(request.ok()?.into_body(), 100).await.unwrap())
+        };
+        assert_eq!(sent(json!("AP+A"), true).await.unwrap(), &[0, 255, 128][..]);
+        assert_eq!(sent(json!("caf\u{e9}"), false).await.unwrap(), "caf\u{e9}".as_bytes());
+        for nothing in [json!(""), json!(null)] {
+            assert!(sent(nothing, true).await.unwrap().is_empty());
+        }
+        assert!(sent(json!("AP+"), true).await.is_none());
+        assert!(sent(json!("\u{e9}\u{0}"), true).await.is_none());
     }
 
     #[test]
