@@ -9,7 +9,6 @@ mod answer;
 mod if_none_match;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-mod path;
 mod question;
 mod routes;
 mod settings;

@@ -1,7 +1,6 @@
 //! The routes, one function each.
 
 use crate::answer::{Asked, momentary};
-use crate::path::PathId;
 use crate::question::{Depends, Question};
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -10,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use rota_ans104::{Bundle, Item};
 use rota_schedule::{Clock, Entry, Found, ProcessId, ReadError, ScheduleReader};
-use rota_wire::{ApiError, ReadQuery, process_parameter};
+use rota_wire::{ApiError, PathId, ReadQuery, process_parameter};
 use std::sync::Arc;
 
 /// What the routes answer from.

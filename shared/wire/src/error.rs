@@ -37,12 +37,35 @@ pub enum ApiError {
         /// The configured limit.
         max: u64,
     },
+    /// The item is larger than the router takes; where it can be posted instead.
+    #[error("the body is larger than the {max} bytes that this address takes: post it to {url}")]
+    TooLargeHere {
+        /// The router's limit.
+        max: u64,
+        /// The URL of the writer.
+        url: String,
+    },
     /// A bounded queue is full.
     #[error("{0}, try again soon")]
     Busy(&'static str),
     /// Something that the answer depends on does not answer.
     #[error("{0} does not answer, try again soon")]
     Upstream(&'static str),
+    /// The writer of a process shows no sign of life.
+    #[error("writer {0}, which this process belongs to, does not answer, try again soon")]
+    WriterSilent(String),
+    /// The server that a request is passed on to could not be reached, or what came back is no answer.
+    /// Nothing has happened there.
+    #[error("{0} could not be reached or gave no valid answer, try again soon")]
+    BadGateway(String),
+    /// The server that a request was passed on to gave no answer to a question.
+    #[error("{0} did not answer in time")]
+    GatewayTimeout(String),
+    /// A write was passed on, and what became of it did not come back.
+    #[error(
+        "{0} gave no answer: the outcome is unknown, post it again: the same item gets the same answer"
+    )]
+    OutcomeUnknownThere(String),
     /// This writer takes nothing (any more).
     #[error("not accepting writes: {0}")]
     NotAccepting(&'static str),
@@ -63,11 +86,14 @@ impl ApiError {
             Self::Refused(refusal) => refusal_status(refusal),
             Self::Unknown(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::TooLargeHere { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Upstream(_) | Self::NotAccepting(_) | Self::OutcomeUnknown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Upstream(_)
+            | Self::WriterSilent(_)
+            | Self::NotAccepting(_)
+            | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout(_) | Self::OutcomeUnknownThere(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -76,8 +102,12 @@ impl ApiError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy(_) | Self::OutcomeUnknown => Some(Duration::from_secs(1)),
-            Self::Upstream(_) => Some(Duration::from_secs(5)),
+            Self::Busy(_)
+            | Self::OutcomeUnknown
+            | Self::OutcomeUnknownThere(_)
+            | Self::BadGateway(_)
+            | Self::GatewayTimeout(_) => Some(Duration::from_secs(1)),
+            Self::Upstream(_) | Self::WriterSilent(_) => Some(Duration::from_secs(5)),
             Self::NotAccepting(_) => Some(Duration::from_secs(10)),
             _ => None,
         }
@@ -129,5 +159,28 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_router_s_own_errors_are_no_writer_s() {
+        let there = || "writer w1".to_owned();
+        for (error, status, text) in [
+            (ApiError::WriterSilent("w1".to_owned()), 503, "writer w1, which"),
+            (ApiError::BadGateway(there()), 502, "writer w1 could not be reached"),
+            (ApiError::GatewayTimeout(there()), 504, "writer w1 did not answer in time"),
+            (ApiError::OutcomeUnknownThere(there()), 504, "post it again"),
+        ] {
+            assert_eq!(error.status().as_u16(), status, "{error}");
+            assert!(error.to_string().contains(text), "{error}");
+            assert!(error.retry_after().is_some(), "{error}");
+        }
+        let large = ApiError::TooLargeHere { max: 7, url: "https://w1.example".to_owned() };
+        assert_eq!((large.status().as_u16(), large.retry_after()), (413, None));
+        assert!(large.to_string().ends_with("post it to https://w1.example"), "{large}");
     }
 }

@@ -6,11 +6,13 @@
 mod error;
 mod json;
 mod parse;
+mod path;
 mod query;
 mod submission;
 
 pub use error::ApiError;
 pub use json::{address_answer, node, page, process, receipt, timestamp_answer};
 pub use parse::{ForeignEdge, ForeignNode, ForeignNodeError, ForeignPage, ForeignPageInfo};
+pub use path::PathId;
 pub use query::{QueryError, ReadQuery, process_parameter};
 pub use submission::Submission;

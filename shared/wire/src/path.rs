@@ -1,13 +1,14 @@
 //! The id in a path, as every route takes it.
 
+use crate::{ApiError, QueryError};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use rota_ans104::ItemId;
-use rota_wire::{ApiError, QueryError};
 
 /// The 32 bytes of the id that the path names. What is no id is told so in JSON, whatever its bytes are:
 /// a path may hold any, percent-encoded.
-pub(crate) struct PathId(pub(crate) [u8; 32]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathId(pub [u8; 32]);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = ApiError;
