@@ -81,6 +81,7 @@ fn the_layers_are_in_order() {
         ("rota-ledger", &[ans104, schedule]),
         ("rota-permaweb", &[ans104]),
         ("rota-readmodel", &[ans104, schedule]),
+        ("rota-directory", &[ans104, "rota-aws", schedule, "rota-service"]),
         ("rota-lambda", &[ans104, schedule, "rota-service", wire]),
         ("rota-read", &[ans104, "rota-lambda", "rota-readmodel", schedule, "rota-service", wire]),
     ] {

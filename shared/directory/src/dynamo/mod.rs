@@ -1,0 +1,236 @@
+//! The directory in one DynamoDB table, on demand, with string keys `pk` and `sk`:
+//!
+//! | `pk` | `sk` | what |
+//! |---|---|---|
+//! | `process#<id>` | `-` | a binding: `writer` |
+//! | `writers` | `<name>#record` | a writer: `base_url`, `holder`, `beat`, `released`, `signing_permille`, `waiting`, `no_route`, `wallets_to_route`, `wallets_only` |
+//! | `writers` | `<name>#count#<0-7>` | `processes`: how many with such ids are bound to it |
+//!
+//! All writers are one partition, so that one strongly consistent query lists them, in the order of their
+//! names (`#` comes before every character of a name). A binding and its count are one transaction. Records
+//! are in none, so a beat never meets a spawn; counters are several, because of two transactions that meet
+//! in an item DynamoDB refuses one. The counters of a writer are made before its record: without them
+//! nothing can be bound to it.
+
+mod error;
+mod item;
+mod table;
+mod transact;
+
+use crate::{ANSWER_MAX, taken, within};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use error::{refused_update, unavailable};
+use item::{
+    BINDING, PK, SK, WRITERS, binary, flag, lease_of, number, of_writer, process_key, record_key,
+    records, text, wallets, writer_of,
+};
+use rota_aws::SdkConfig;
+use rota_schedule::{
+    Directory, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, RoutePolicy, WriterName,
+    WriterRecord,
+};
+use std::time::Duration;
+
+/// How long one attempt may take. DynamoDB answers in milliseconds; one that does not is tried elsewhere.
+const ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
+
+/// A directory in DynamoDB. Clones share connections.
+#[derive(Clone, Debug)]
+pub struct DynamoDirectory {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDirectory {
+    /// The directory in `table`. Asks nobody yet.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: String) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_MAX)
+            .operation_timeout(ANSWER_MAX)
+            .build();
+        let config = Builder::from(config).timeout_config(timeouts).build();
+        Self { client: Client::from_conf(config), table }
+    }
+
+    /// A change of a writer's record, which gives the record before it if its condition does not hold.
+    fn update(&self, name: &WriterName) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(WRITERS))
+            .key(SK, text(record_key(name)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    async fn look_up(&self, process: ProcessId) -> DirectoryResult<Option<WriterName>> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.key(PK, text(process_key(process))).key(SK, text(BINDING));
+        let answer = request.send().await.map_err(unavailable)?;
+        answer.item().map(writer_of).transpose()
+    }
+
+    /// The writers whose sort keys begin with `prefix`.
+    async fn query(&self, prefix: &str) -> DirectoryResult<Vec<WriterRecord>> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :writers AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":writers", text(WRITERS))
+            .expression_attribute_values(":prefix", text(prefix))
+            .into_paginator()
+            .send();
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await {
+            items.extend(page.map_err(unavailable)?.items.unwrap_or_default());
+        }
+        records(&items)
+    }
+
+    async fn put_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
+        self.make_counters(name).await?;
+        let request = self
+            .update(name)
+            .update_expression(
+                "SET no_route = :no_route, wallets_to_route = :wallets, wallets_only = :only",
+            )
+            .expression_attribute_values(":no_route", flag(policy.no_route))
+            .expression_attribute_values(":wallets", wallets(&policy.wallets_to_route))
+            .expression_attribute_values(":only", flag(policy.wallets_only));
+        request.send().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        name: &WriterName,
+        holder: LeaseHolder,
+        seen: Option<Lease>,
+    ) -> DirectoryResult<Option<Lease>> {
+        let lease = taken(holder, seen)?;
+        let request = self
+            .update(name)
+            .update_expression("SET holder = :holder, beat = :beat, released = :released")
+            .expression_attribute_values(":holder", binary(lease.holder))
+            .expression_attribute_values(":beat", number(lease.beat))
+            .expression_attribute_values(":released", flag(lease.released));
+        let request = match seen {
+            None => {
+                self.make_counters(name).await?;
+                request.condition_expression("attribute_not_exists(holder)")
+            }
+            Some(seen) => request
+                .condition_expression("holder = :whose AND beat = :seen AND released = :given_back")
+                .expression_attribute_values(":whose", binary(seen.holder))
+                .expression_attribute_values(":seen", number(seen.beat))
+                .expression_attribute_values(":given_back", flag(seen.released)),
+        };
+        match request.send().await {
+            Ok(_) => Ok(Some(lease)),
+            // An attempt whose answer was lost may have taken it.
+            Err(error) => Ok(lease_of(&refused_update(error)?)?.filter(|there| *there == lease)),
+        }
+    }
+
+    async fn put_beat(
+        &self,
+        name: &WriterName,
+        holder: LeaseHolder,
+        url: &str,
+        load: Load,
+    ) -> DirectoryResult<Option<Lease>> {
+        let request = self
+            .update(name)
+            .update_expression(
+                "SET base_url = :url, signing_permille = :signing, waiting = :waiting, \
+                 beat = beat + :one",
+            )
+            .condition_expression("holder = :holder")
+            .expression_attribute_values(":url", text(url))
+            .expression_attribute_values(":signing", number(load.signing_permille))
+            .expression_attribute_values(":waiting", number(load.waiting))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":holder", binary(holder))
+            .return_values(ReturnValue::AllNew);
+        match request.send().await {
+            Ok(answer) => lease_of(&answer.attributes.unwrap_or_default()),
+            Err(error) => refused_update(error).map(|_| None),
+        }
+    }
+
+    async fn give_back(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
+        let request = self
+            .update(name)
+            .update_expression("SET released = :released")
+            .condition_expression("holder = :holder")
+            .expression_attribute_values(":released", flag(true))
+            .expression_attribute_values(":holder", binary(holder));
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => refused_update(error).map(|_| false),
+        }
+    }
+}
+
+impl Directory for DynamoDirectory {
+    async fn owner(&self, process: ProcessId) -> DirectoryResult<Option<WriterName>> {
+        within(self.look_up(process)).await
+    }
+
+    async fn bind(&self, process: ProcessId, writer: &WriterName) -> DirectoryResult<WriterName> {
+        within(self.bind_counted(process, writer)).await
+    }
+
+    async fn rebind(
+        &self,
+        process: ProcessId,
+        from: &WriterName,
+        to: &WriterName,
+    ) -> DirectoryResult<Option<WriterName>> {
+        if from == to {
+            return self.owner(process).await; // a transaction must not name a counter twice
+        }
+        within(self.rebind_counted(process, from, to)).await
+    }
+
+    async fn writers(&self) -> DirectoryResult<Vec<WriterRecord>> {
+        within(self.query("")).await
+    }
+
+    async fn writer(&self, name: &WriterName) -> DirectoryResult<Option<WriterRecord>> {
+        Ok(within(self.query(&of_writer(name))).await?.pop())
+    }
+
+    async fn set_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
+        within(self.put_policy(name, policy)).await
+    }
+
+    async fn take_lease(
+        &self,
+        name: &WriterName,
+        holder: LeaseHolder,
+        seen: Option<Lease>,
+    ) -> DirectoryResult<Option<Lease>> {
+        within(self.take(name, holder, seen)).await
+    }
+
+    async fn beat(
+        &self,
+        name: &WriterName,
+        holder: LeaseHolder,
+        url: &str,
+        load: Load,
+    ) -> DirectoryResult<Option<Lease>> {
+        within(self.put_beat(name, holder, url, load)).await
+    }
+
+    async fn release_lease(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
+        within(self.give_back(name, holder)).await
+    }
+}
