@@ -17,6 +17,7 @@
 //! It must not know HTTP, signatures, or what is inside an item.
 
 mod batch;
+mod checkpoint;
 mod commit;
 mod error;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod scan;
 mod store;
 mod wal;
 
+pub use checkpoint::CheckpointInfo;
 pub use commit::{Append, Done};
 pub use error::LedgerError;
 pub use ledger::Ledger;

@@ -40,7 +40,7 @@ pub(crate) fn open(dir: &Path, limits: &LedgerOptions) -> Result<Store, LedgerEr
 fn prepare(dir: &Path) -> Result<(), LedgerError> {
     let io = |source| LedgerError::Io { dir: dir.to_owned(), source };
     fs::create_dir_all(dir).map_err(io)?;
-    if !dir.join(CURRENT).try_exists().map_err(io)? {
+    if !is_store(dir)? {
         let harmless = only_harmless(dir).map_err(io)?;
         return if harmless {
             Ok(())
@@ -58,6 +58,12 @@ fn prepare(dir: &Path) -> Result<(), LedgerError> {
         return Ok(());
     }
     look_into(dir, &found, found.iter().all(ours))
+}
+
+/// Whether there is a RocksDB in `dir`.
+pub(crate) fn is_store(dir: &Path) -> Result<bool, LedgerError> {
+    let there = dir.join(CURRENT).try_exists();
+    there.map_err(|source| LedgerError::Io { dir: dir.to_owned(), source })
 }
 
 /// Whether nothing is lost if a ledger is started here.

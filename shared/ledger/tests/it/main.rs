@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod checkpoints;
 mod damage;
 mod lookups;
 mod opening;
