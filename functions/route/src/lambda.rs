@@ -1,0 +1,91 @@
+//! The route function as a Lambda: the routes, its settings, and what `rota_lambda` has around them.
+
+use crate::{RouteConfig, RouteState, routes};
+use axum::Router;
+use rota_directory::DirectorySettings;
+use rota_lambda::{Limits, Meter, ResponseMode};
+use rota_schedule::Directory;
+use rota_service::{ByteSize, ConfigError, Env, LogFormat, logs};
+use rota_wire::ApiError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most bytes of a body that reach a Lambda: its event has 6 MB, of which 64 KB are left to everything
+/// else, and the body is in base64 there.
+pub const BODY_BYTES_MAX: ByteSize = ByteSize(((6 << 20) - (64 << 10)) / 4 * 3);
+/// How much longer than a writer an answer may take: the directory is asked before, and a process that has
+/// moved is followed once.
+const REQUEST_MARGIN: Duration = Duration::from_secs(10);
+/// Requests that one instance works on at once unless configured otherwise.
+const ROUTE_CONCURRENCY_MAX_DEFAULT: usize = 64;
+
+/// All settings of the function.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where requests go.
+    pub route: RouteConfig,
+    /// Who owns what.
+    pub directory: DirectorySettings,
+    /// `ROUTE_CONCURRENCY_MAX`: requests at once; more are refused.
+    pub concurrency: usize,
+    /// `LAMBDA_RESPONSE`: how answers leave.
+    pub response: ResponseMode,
+    /// `LOG_FORMAT`.
+    pub log_format: LogFormat,
+    /// `RUST_LOG`.
+    pub log_filter: String,
+}
+
+impl Settings {
+    /// Reads them all.
+    ///
+    /// # Errors
+    /// One is malformed, or no directory is named.
+    pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
+        let expects = "the name of a table in DynamoDB";
+        let missing = ConfigError::Missing { name: "DIRECTORY_TABLE", expects };
+        Ok(Self {
+            route: RouteConfig::read(env, BODY_BYTES_MAX)?,
+            directory: DirectorySettings::read(env)?.ok_or(missing)?,
+            concurrency: env.or("ROUTE_CONCURRENCY_MAX", ROUTE_CONCURRENCY_MAX_DEFAULT)?,
+            response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
+            log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
+            log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
+        })
+    }
+}
+
+/// All routes over `state`, at most `concurrency` requests at once, in the layers of a function.
+pub fn router<D: Directory>(state: Arc<RouteState<D>>, concurrency: usize, meter: Meter) -> Router {
+    let limits = Limits {
+        concurrency,
+        busy: ApiError::Busy("too many requests at once"),
+        time: state.config.answer_max + REQUEST_MARGIN,
+        slow: ApiError::OutcomeUnknown,
+    };
+    rota_lambda::apply(routes::router(state), limits, meter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        Settings::read(&mut Env::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn a_table_is_enough_and_nothing_is_not() {
+        let settings = read(&[("DIRECTORY_TABLE", "rota")]).unwrap();
+        assert!(matches!(settings.directory, DirectorySettings::Dynamo { .. }));
+        assert_eq!(settings.route.body_max, BODY_BYTES_MAX.0);
+        let error = read(&[]).unwrap_err().to_string();
+        assert!(error.starts_with("DIRECTORY_TABLE is not set"), "{error}");
+    }
+
+    #[test]
+    fn the_largest_body_fits_into_an_event_in_base64() {
+        let encoded = BODY_BYTES_MAX.0.div_ceil(3) * 4;
+        assert!(encoded <= (6 << 20) - (64 << 10), "{encoded}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The route function as a Lambda starts it: settings from the environment, the directory in DynamoDB.
+
+use anyhow::Context as _;
+use rota_lambda::{Meter, Platform, serve, stdout};
+use rota_route::lambda::{Settings, router};
+use rota_route::{RouteMetrics, RouteState};
+use rota_schedule::SystemClock;
+use rota_service::{Env, Stop, logs};
+use std::sync::Arc;
+
+fn main() -> anyhow::Result<()> {
+    let mut env = Env::load(None)?;
+    let platform = Platform::read(&mut env)
+        .context("this is a Lambda function: `cargo lambda watch` runs it on this machine")?;
+    let settings = Settings::read(&mut env)?;
+    logs::init(settings.log_format, &settings.log_filter)?;
+    tokio::runtime::Runtime::new()?.block_on(run(platform, settings))
+}
+
+async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
+    let directory = settings.directory.open().await?;
+    let state = RouteState::new(directory, settings.route, RouteMetrics::default());
+    let meter = Meter::new(Arc::new(SystemClock), stdout);
+    let app = router(Arc::new(state), settings.concurrency, meter);
+    let stop = Stop::on_signals()?;
+    Ok(serve(app, settings.response, platform, &stop).await?)
+}
