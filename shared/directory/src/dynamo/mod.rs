@@ -74,18 +74,17 @@ impl DynamoDirectory {
         answer.item().map(writer_of).transpose()
     }
 
-    /// The writers whose sort keys begin with `prefix`.
-    async fn query(&self, prefix: &str) -> DirectoryResult<Vec<WriterRecord>> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :writers AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":writers", text(WRITERS))
-            .expression_attribute_values(":prefix", text(prefix))
-            .into_paginator()
-            .send();
+    /// The writers, or the one of this name.
+    async fn find(&self, name: Option<&WriterName>) -> DirectoryResult<Vec<WriterRecord>> {
+        let request = self.client.query().table_name(&self.table).consistent_read(true);
+        let request = request.expression_attribute_values(":writers", text(WRITERS));
+        let request = match name {
+            None => request.key_condition_expression("pk = :writers"),
+            Some(name) => request
+                .key_condition_expression("pk = :writers AND begins_with(sk, :of)")
+                .expression_attribute_values(":of", text(of_writer(name))),
+        };
+        let mut pages = request.into_paginator().send();
         let mut items = Vec::new();
         while let Some(page) = pages.next().await {
             items.extend(page.map_err(unavailable)?.items.unwrap_or_default());
@@ -200,11 +199,11 @@ impl Directory for DynamoDirectory {
     }
 
     async fn writers(&self) -> DirectoryResult<Vec<WriterRecord>> {
-        within(self.query("")).await
+        within(self.find(None)).await
     }
 
     async fn writer(&self, name: &WriterName) -> DirectoryResult<Option<WriterRecord>> {
-        Ok(within(self.query(&of_writer(name))).await?.pop())
+        Ok(within(self.find(Some(name))).await?.pop())
     }
 
     async fn set_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
