@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rota_ans104::{Item, SignatureType, Signer, UnsignedItem, Wallet};
-use rota_ledger::{Append, Ledger, LedgerOptions};
+use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_schedule::{
     Assignment, Entry, Exclude, Head, ProcessId, Slot, Subject, Timestamp, next_slot,
 };
@@ -197,7 +197,7 @@ impl Seeder {
             head,
             content: None,
             queued_at: slot.timestamp,
-            provisional: false,
+            upload: Upload::Now,
         };
         self.ledger.append(append, Box::new(|_| ()));
         match self.ledger.failure() {

@@ -2,7 +2,7 @@
 //! the two held against each other over every combination of bounds.
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
-use rota_ledger::{Append, Ledger, LedgerOptions};
+use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_schedule::{Bounds, Cursor, Found, PageQuery, ScheduleReader};
 use rota_testkit::{Model, Schedule, reader_suite, schedules, user};
 use std::sync::mpsc::channel;
@@ -21,7 +21,7 @@ fn ledger(dir: &TempDir, schedules: &[Schedule]) -> Ledger {
                 head: *head,
                 content: None,
                 queued_at: entry.timestamp,
-                provisional: false,
+                upload: Upload::Now,
             };
             let sender = sender.clone();
             ledger.append(append, Box::new(move |outcome| sender.send(outcome.is_ok()).unwrap()));

@@ -3,20 +3,26 @@
 use crate::local::LocalArgs;
 use crate::output;
 use crate::settings::{Settings, environment};
+use rota_service::Env;
 use rota_service::config::MASK;
 use std::process::ExitCode;
 
-/// Prints one line a setting. Secrets are masked by whoever reads them, and so are the passwords of
-/// URLs; the queries of URLs are masked here, because some services take a key there.
+/// Runs the command.
 pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
     let mut env = environment(args)?;
     Settings::read(&mut env)?;
+    print(&env);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints one line a setting. Secrets are masked by whoever reads them, and so are the passwords of
+/// URLs; the queries of URLs are masked here, because some services take a key there.
+pub(crate) fn print(env: &Env) {
     for setting in env.report() {
         let value =
             setting.value.as_deref().map_or_else(|| "(not set)".to_owned(), without_queries);
         output::line(&format!("{:<28} {:<36} {}", setting.name, value, setting.source));
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The text, or list of texts, with the query of every URL masked.

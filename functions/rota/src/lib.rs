@@ -10,11 +10,14 @@ mod item;
 mod local;
 mod output;
 mod read_metrics;
+mod router;
+mod scheduler;
 mod server;
 mod settings;
 mod status;
 mod verify;
 mod wallet;
+mod writer;
 
 use clap::error::Error as UsageError;
 use clap::{Parser, Subcommand};
@@ -32,6 +35,10 @@ struct Cli {
 enum Command {
     /// Run a complete scheduler on this machine (the default).
     Local(local::LocalArgs),
+    /// Run one of several writers, or stand by for one.
+    Writer(writer::WriterArgs),
+    /// Run the one address of many writers.
+    Router(router::RouterArgs),
     /// Create a wallet, or show one.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -58,6 +65,8 @@ pub fn run() -> ExitCode {
     };
     let outcome = match cli.command.unwrap_or(Command::Local(local::LocalArgs::default())) {
         Command::Local(args) => local::run(&args),
+        Command::Writer(args) => writer::run(&args),
+        Command::Router(args) => router::run(&args),
         Command::Wallet(command) => wallet::run(command),
         Command::Item(command) => item::run(command),
         Command::Verify(args) => verify::run(&args),

@@ -66,10 +66,7 @@ impl Settings {
         let data_dir = data_dir(env)?;
         let (database, read) = databases(env)?.unzip();
         Ok(Self {
-            address: SocketAddr::new(
-                env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?,
-                env.or("PORT", PORT_DEFAULT)?,
-            ),
+            address: address(env)?,
             wallet_path: wallet_path(env, &data_dir)?,
             data_dir,
             gateway: gateway(env)?,
@@ -77,7 +74,7 @@ impl Settings {
             database,
             read,
             writer: WriterConfig {
-                item_bytes_max: env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)?.0,
+                item_bytes_max: item_bytes_max(env)?.0,
                 deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
                 process_assignment: env.or("ENABLE_PROCESS_ASSIGNMENT", true)?,
                 cpus: std::thread::available_parallelism().map_or(CPUS_FALLBACK, usize::from),
@@ -92,6 +89,17 @@ impl Settings {
     pub(crate) fn ledger_dir(&self) -> PathBuf {
         ledger_in(&self.data_dir)
     }
+}
+
+/// Where a server listens.
+pub(crate) fn address(env: &mut Env) -> Result<SocketAddr, ConfigError> {
+    let host = env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+    Ok(SocketAddr::new(host, env.or("PORT", PORT_DEFAULT)?))
+}
+
+/// The largest item.
+pub(crate) fn item_bytes_max(env: &mut Env) -> Result<ByteSize, ConfigError> {
+    env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)
 }
 
 /// Where everything lies that a scheduler keeps.

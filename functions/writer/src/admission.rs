@@ -5,7 +5,6 @@ use crate::writer::Writer;
 use bytes::Bytes;
 use rota_ans104::{Item, ItemId};
 use rota_permaweb::PermawebError;
-use rota_readmodel::ModelError;
 use rota_schedule::{
     Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
     settlement_depth,
@@ -45,7 +44,7 @@ impl Writer {
 
     async fn facts(&self, candidate: &Candidate) -> Result<Facts, ApiError> {
         let process = candidate.process();
-        let process_known = self.knows(&process)?;
+        let process_known = self.has(process).await?;
         let on_boot_found = match candidate {
             // A process that is here already gets its first answer, whatever the gateways say today.
             Candidate::Process { on_boot: Some(id), .. } if !process_known => {
@@ -53,12 +52,8 @@ impl Writer {
             }
             Candidate::Process { .. } | Candidate::Message { .. } => true,
         };
-        let bound_here = match (candidate, self.database()) {
-            (Candidate::Process { .. }, Some(database)) if on_boot_found && !process_known => {
-                database.projection.bind(&process).await.map_err(|error| unbound(&error))?
-            }
-            _ => true,
-        };
+        let is_new = matches!(candidate, Candidate::Process { .. }) && !process_known;
+        let bound_here = !is_new || !on_boot_found || self.bind(process).await?;
         Ok(Facts { process_known, on_boot_found, bound_here })
     }
 
@@ -74,7 +69,7 @@ impl Writer {
         if !self.config().process_assignment {
             return Err(Refusal::AssignOff.into());
         }
-        if !self.knows(&process)? {
+        if !self.has(process).await? {
             return Err(Refusal::ProcessUnknown(process).into());
         }
         if base_layer {
@@ -110,11 +105,6 @@ impl Writer {
         let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(Some(ContentHash::of_fields(recipient, &transaction.anchor, tags, &data)))
     }
-
-    fn knows(&self, process: &ProcessId) -> Result<bool, ApiError> {
-        Ok(self.lanes().has_head(process)
-            || self.ledger().head(process).map_err(|error| store(&error))?.is_some())
-    }
 }
 
 fn upstream(error: &PermawebError) -> ApiError {
@@ -122,12 +112,7 @@ fn upstream(error: &PermawebError) -> ApiError {
     ApiError::Upstream("the gateway")
 }
 
-fn unbound(error: &ModelError) -> ApiError {
-    tracing::error!(error = error as &dyn std::error::Error, "a process could not be bound");
-    ApiError::Upstream("the database")
-}
-
-fn store(error: &rota_ledger::LedgerError) -> ApiError {
+pub(crate) fn store(error: &rota_ledger::LedgerError) -> ApiError {
     tracing::error!(%error, "the ledger did not answer");
     ApiError::Upstream("the store")
 }

@@ -4,10 +4,10 @@ use crate::writer::Writer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use rota_schedule::Receipt;
+use rota_schedule::{Receipt, Refusal};
 use rota_service::{BodyError, read_body};
 use rota_wire::{ApiError, Submission};
 use std::time::Duration;
@@ -28,18 +28,47 @@ async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    match place(&writer, query.as_deref(), &headers, body).await {
+        Ok(receipt) => {
+            let json = HeaderValue::from_static("application/json");
+            Ok(([(header::CONTENT_TYPE, json)], rota_wire::receipt(&receipt)).into_response())
+        }
+        Err(ApiError::Refused(Refusal::BoundElsewhere(process))) => {
+            let there = writer.elsewhere(&process).await;
+            let there = there.and_then(|writer| redirect(&writer, query.as_deref()));
+            there.ok_or(Refusal::BoundElsewhere(process).into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends a client on to the writer of its process (contract §4), with the query that it came with.
+fn redirect(writer: &str, query: Option<&str>) -> Option<Response> {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    let location = HeaderValue::try_from(format!("{writer}/{query}")).ok()?;
+    let headers = [
+        (header::LOCATION, location),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Some((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+}
+
+async fn place(
+    writer: &Writer,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Receipt, ApiError> {
     if let Some(reason) = writer.refuses() {
         return Err(ApiError::NotAccepting(reason));
     }
-    let receipt = match Submission::from_query(query.as_deref())? {
-        Submission::Item => post_item(&writer, &headers, body).await?,
+    match Submission::from_query(query)? {
+        Submission::Item => post_item(writer, headers, body).await,
         Submission::Assign { process, message, base_layer, exclude } => {
             let admitted = writer.admit_assignment(process, message, base_layer, exclude).await?;
-            Receipt::of_assignment(&writer.place(admitted).await?)
+            Ok(Receipt::of_assignment(&writer.place(admitted).await?))
         }
-    };
-    let json = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, json)], rota_wire::receipt(&receipt)).into_response())
+    }
 }
 
 async fn post_item(writer: &Writer, headers: &HeaderMap, body: Body) -> Result<Receipt, ApiError> {

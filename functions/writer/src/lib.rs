@@ -12,12 +12,15 @@ mod admission;
 mod database;
 mod http;
 mod lanes;
+mod membership;
 mod metrics;
+mod owner;
 mod uploader;
 mod writer;
 
-pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError};
+pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError, follow};
 pub use http::router;
+pub use membership::Membership;
 pub use metrics::WriterMetrics;
 pub use uploader::{UnknownUploadMode, UploadMode, Uploader, UploaderParts};
 pub use writer::{Writer, WriterConfig, WriterParts};

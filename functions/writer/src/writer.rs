@@ -2,7 +2,9 @@
 
 use crate::WriterMetrics;
 use crate::database::{self, Database};
-use crate::lanes::{Answer, LaneParts, Lanes};
+use crate::Membership;
+use crate::database::Moves;
+use crate::lanes::{Answer, LaneParts, Lanes, Unplaced};
 use parking_lot::Mutex;
 use rota_ans104::Signer;
 use rota_ledger::Ledger;
@@ -45,6 +47,8 @@ pub struct WriterParts {
     pub ledger: Ledger,
     /// Where entries are committed.
     pub database: Option<Database>,
+    /// Its place among other writers.
+    pub membership: Option<Membership>,
     /// The scheduler's key.
     pub signer: Arc<dyn Signer>,
     /// The wall clock.
@@ -69,7 +73,8 @@ struct Inner {
     config: WriterConfig,
     ledger: Ledger,
     gateway: Gateway,
-    database: Option<Database>,
+    moves: Option<Moves>,
+    membership: Option<Membership>,
     lanes: Arc<Lanes>,
     /// Projector and heartbeat, until the writer is finished.
     tasks: Mutex<Tasks>,
@@ -83,6 +88,7 @@ struct Inner {
 struct Tasks {
     projector: Vec<JoinHandle<()>>,
     heartbeat: Option<JoinHandle<()>>,
+    moves: Option<JoinHandle<()>>,
 }
 
 impl Writer {
@@ -107,12 +113,20 @@ impl Writer {
             let beat = database::beat(database.clone(), ledger, lanes, parts.height);
             tasks.heartbeat = Some(tokio::spawn(beat));
         }
+        let moves = parts.database.map(|database| Moves {
+            database,
+            ledger: parts.ledger.clone(),
+            lanes: lanes.clone(),
+            membership: parts.membership.clone(),
+        });
+        tasks.moves = moves.clone().map(|moves| tokio::spawn(moves.carry_out()));
         Ok(Self(Arc::new(Inner {
             verifiers: Semaphore::new(config.cpus * 2),
             config,
             ledger: parts.ledger,
             gateway: parts.gateway,
-            database: parts.database,
+            moves,
+            membership: parts.membership,
             lanes,
             tasks: Mutex::new(tasks),
             metrics: parts.metrics,
@@ -130,7 +144,7 @@ impl Writer {
         if self.0.lanes.have_died() {
             return Some("a signing thread failed; restart");
         }
-        if let Some(reason) = self.0.database.as_ref().and_then(|it| it.projector.failure()) {
+        if let Some(reason) = self.database().and_then(|it| it.projector.failure()) {
             return Some(reason);
         }
         self.0.stopping.load(Ordering::Relaxed).then_some("the scheduler is stopping")
@@ -139,8 +153,20 @@ impl Writer {
     /// Why it is not well, for `/health`: it refuses items, or takes them and cannot commit them now.
     #[must_use]
     pub fn ails(&self) -> Option<&'static str> {
-        let silent = || self.0.database.as_ref().is_some_and(|it| it.projector.is_silent());
+        let silent = || self.database().is_some_and(|it| it.projector.is_silent());
         self.refuses().or_else(|| silent().then_some("the database does not answer"))
+    }
+
+    /// How long its threads have signed so far, all together, and how many items wait for them.
+    #[must_use]
+    pub fn load(&self) -> (Duration, usize) {
+        self.0.lanes.load()
+    }
+
+    /// How many threads sign.
+    #[must_use]
+    pub fn signers(&self) -> usize {
+        self.0.config.cpus
     }
 
     /// From now on no item is taken; those in flight go on.
@@ -164,11 +190,11 @@ impl Writer {
         }
         let tasks = std::mem::take(&mut *self.0.tasks.lock());
         // First the heartbeat: what is given up now may still come.
-        if let Some(heartbeat) = tasks.heartbeat {
-            heartbeat.abort();
-            let _ = heartbeat.await;
+        for task in [tasks.heartbeat, tasks.moves].into_iter().flatten() {
+            task.abort();
+            let _ = task.await; // that it was aborted is what it says
         }
-        if let Some(database) = &self.0.database {
+        if let Some(database) = self.database() {
             database.projector.stop();
         }
         let deadline = tokio::time::Instant::now() + LAND_MAX;
@@ -181,7 +207,7 @@ impl Writer {
                 }
             }
         }
-        if let Some(database) = &self.0.database {
+        if let Some(database) = self.database() {
             database.projector.abandon();
         }
         Ok(())
@@ -200,7 +226,15 @@ impl Writer {
     }
 
     pub(crate) fn database(&self) -> Option<&Database> {
-        self.0.database.as_ref()
+        self.0.moves.as_ref().map(|moves| &moves.database)
+    }
+
+    pub(crate) fn moves(&self) -> Option<&Moves> {
+        self.0.moves.as_ref()
+    }
+
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        self.0.membership.as_ref()
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {
@@ -220,8 +254,17 @@ impl Writer {
     }
 
     /// Places an admitted item and waits for the commit.
-    pub(crate) async fn place(&self, admitted: Admitted) -> Answer {
-        let answer: oneshot::Receiver<Answer> = self.lanes().submit(admitted)?;
+    pub(crate) async fn place(&self, mut admitted: Admitted) -> Answer {
+        let answer: oneshot::Receiver<Answer> = loop {
+            match self.lanes().submit(admitted) {
+                Ok(answer) => break answer,
+                Err(Unplaced::Refused(error)) => return Err(error),
+                Err(Unplaced::NotHeld(back)) => {
+                    admitted = *back;
+                    self.hold(admitted.process).await?;
+                }
+            }
+        };
         match tokio::time::timeout(COMMIT_WAIT_MAX, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(ApiError::OutcomeUnknown),

@@ -3,7 +3,7 @@
 //! Checks before it puts anything (ORD-1), so a refused append leaves no trace in the batch.
 
 use crate::{
-    Append, LedgerError,
+    Append, LedgerError, Upload,
     key::{self, EntryRow, Family, IdKind, META_BLOCK_HEIGHT},
     outbox::{OutboxStaging, OutboxState},
     record::{self, AssignmentRecord, ProvisionalRecord},
@@ -161,15 +161,20 @@ impl<'a> Staging<'a> {
     fn put_queue(&mut self, append: &Append, before: Option<Head>) {
         let Append { process, entry, queued_at, content, .. } = append;
         let has_message = entry.message.is_some();
-        if !append.provisional {
-            let place = (*process, entry.nonce);
-            let family = self.families.outbox;
-            return self.outbox.add(place, has_message, *queued_at, family, &mut self.batch);
+        match append.upload {
+            Upload::Now => {
+                let place = (*process, entry.nonce);
+                let family = self.families.outbox;
+                self.outbox.add(place, has_message, *queued_at, family, &mut self.batch);
+            }
+            Upload::OnceConfirmed => {
+                let (queued_at, content) = (*queued_at, *content);
+                let record = ProvisionalRecord { queued_at, has_message, before, content };
+                let key = key::provisional(process, entry.nonce);
+                self.batch.put_cf(self.families.provisional, key, record.write());
+            }
+            Upload::Elsewhere => {}
         }
-        let record =
-            ProvisionalRecord { queued_at: *queued_at, has_message, before, content: *content };
-        let key = key::provisional(process, entry.nonce);
-        self.batch.put_cf(self.families.provisional, key, record.write());
     }
 
     fn put_indexes(&mut self, Append { process, entry, content, .. }: &Append) {

@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// The most appends in a group.
 const GROUP_APPENDS_MAX: usize = 512;
@@ -38,9 +38,20 @@ pub struct Append {
     pub content: Option<ContentHash>,
     /// When its item was taken in: the age of its outbox rows.
     pub queued_at: Timestamp,
-    /// A database has the last word on it: until [`crate::Ledger::confirm`] it waits outside of the outbox,
-    /// and [`crate::Ledger::discard`] may take it back.
-    pub provisional: bool,
+    /// Whether it is to be uploaded from here.
+    pub upload: Upload,
+}
+
+/// When an entry enters the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// With its commit here: it is final.
+    Now,
+    /// Once it is confirmed. A database has the last word on it: until [`crate::Ledger::confirm`] it is
+    /// *provisional*, and [`crate::Ledger::discard`] may take it back.
+    OnceConfirmed,
+    /// Never: it is final, and another ledger has uploaded it.
+    Elsewhere,
 }
 
 /// Called once, on the committer's thread, with the entry when it is durable in this ledger. Must be quick,
@@ -75,6 +86,8 @@ pub(crate) struct Pending {
     pub(crate) confirmed: HashSet<Place>,
     /// The newest block height.
     pub(crate) block_height: Option<u64>,
+    /// Who waits for the outbox's end once all of the above is written.
+    pub(crate) marks: Vec<oneshot::Sender<u64>>,
 }
 
 /// What the committer shares with the handles.
@@ -134,6 +147,7 @@ impl Group {
             && self.pending.delivered.is_empty()
             && self.pending.confirmed.is_empty()
             && self.pending.block_height.is_none()
+            && self.pending.marks.is_empty()
     }
 }
 
@@ -195,6 +209,9 @@ impl Committer {
             Ok(written) => {
                 let behind = group.appends.split_off(written.appends);
                 self.publish(written.outbox, group.appends);
+                for mark in group.pending.marks {
+                    let _ = mark.send(written.outbox.counters.next); // nobody may wait any more
+                }
                 if let Some(error) = written.refused {
                     self.fail(error, behind);
                 }

@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
     thread::{self, JoinHandle},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Pages that are read at once; each holds a thread and up to a page's bytes.
 const PAGE_READERS_MAX: usize = 8;
@@ -205,6 +205,17 @@ impl Ledger {
     #[must_use]
     pub fn outbox_stats(&self) -> OutboxStats {
         self.inner.shared.outbox.lock().stats()
+    }
+
+    /// The number below which the rows of all lie that was committed or confirmed so far: once
+    /// [`OutboxStats::low`] has reached it, all of that is uploaded.
+    ///
+    /// # Errors
+    /// The ledger is closed, or a write failed.
+    pub async fn outbox_end(&self) -> Result<u64, LedgerError> {
+        let (sender, end) = oneshot::channel();
+        self.leave(|pending| pending.marks.push(sender));
+        end.await.map_err(|_| LedgerError::Closed)
     }
 
     /// Makes provisional entries final: from now on they wait in the outbox. Not synced: a crash only means

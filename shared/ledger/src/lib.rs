@@ -39,7 +39,7 @@ mod store;
 mod wal;
 
 pub use checkpoint::CheckpointInfo;
-pub use commit::{Append, Done};
+pub use commit::{Append, Done, Upload};
 pub use error::LedgerError;
 pub use ledger::Ledger;
 pub use metrics::{CommitObservation, LedgerMetrics, Observe};

@@ -45,6 +45,8 @@ pub struct OutboxStats {
     pub depth: u64,
     /// When the item of the oldest row was taken in.
     pub oldest: Option<Timestamp>,
+    /// All rows of lower numbers were delivered.
+    pub low: u64,
 }
 
 /// What is known of the outbox without looking.
@@ -75,7 +77,8 @@ impl OutboxState {
 
     /// As shown to others.
     pub(crate) const fn stats(&self) -> OutboxStats {
-        OutboxStats { depth: self.counters.depth, oldest: self.oldest }
+        let OutboxCounters { depth, low, .. } = self.counters;
+        OutboxStats { depth, oldest: self.oldest, low }
     }
 }
 

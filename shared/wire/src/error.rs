@@ -69,6 +69,9 @@ pub enum ApiError {
     /// This writer takes nothing (any more).
     #[error("not accepting writes: {0}")]
     NotAccepting(&'static str),
+    /// The process goes from one writer to another, and that takes longer than anybody should wait.
+    #[error("the process is on its way to another writer, try again soon")]
+    Moving,
     /// The entry may or may not be committed.
     #[error("the outcome is unknown, post it again: the same item gets the same answer")]
     OutcomeUnknown,
@@ -91,6 +94,7 @@ impl ApiError {
             Self::Upstream(_)
             | Self::WriterSilent(_)
             | Self::NotAccepting(_)
+            | Self::Moving
             | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
             Self::GatewayTimeout(_) | Self::OutcomeUnknownThere(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -103,6 +107,7 @@ impl ApiError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy(_)
+            | Self::Moving
             | Self::OutcomeUnknown
             | Self::OutcomeUnknownThere(_)
             | Self::BadGateway(_)

@@ -39,7 +39,7 @@ async fn fill(url: &str, schedules: &[Schedule]) {
             taken.projection.project(&[row]).await.unwrap();
         }
     }
-    taken.projection.heartbeat(Timestamp(20_000), 42).await.unwrap();
+    taken.projection.heartbeat(Timestamp(20_000), Timestamp(0), 42).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

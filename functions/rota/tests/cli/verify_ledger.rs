@@ -3,7 +3,7 @@
 use crate::command::rota;
 use crate::schedule::{Schedule, wallet};
 use bytes::Bytes;
-use rota_ledger::{Append, Ledger, LedgerOptions};
+use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_schedule::{AssignmentId, HashChain, Timestamp};
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -19,7 +19,7 @@ fn store(dir: &Path, schedule: &Schedule) {
             head: *head,
             content: None,
             queued_at: Timestamp(0),
-            provisional: false,
+            upload: Upload::Now,
         };
         let sender = sender.clone();
         ledger.append(append, Box::new(move |result| sender.send(result.is_ok()).unwrap()));

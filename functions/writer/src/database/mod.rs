@@ -5,28 +5,39 @@
 //! *projector* brings every new entry there, and the *heartbeat* publishes up to which time nothing more
 //! will come. Keeps PRJ-1, LSE-1 and, for what it binds, RTE-1.
 
+mod copy;
+mod follow;
 mod heartbeat;
+mod moves;
 mod projector;
 mod queue;
 mod recovery;
+mod taking;
+mod uploaded;
 
-pub(crate) use heartbeat::beat;
+pub use follow::follow;
+pub(crate) use heartbeat::{Pulse, beat};
+pub(crate) use moves::Moves;
 pub(crate) use projector::Projector;
 
 use crate::WriterMetrics;
+use copy::UNSTOPPED;
 use projector::WORKERS;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use recovery::Recovery;
+use taking::Taking;
 use rota_ans104::{Address, ParseError};
 use rota_ledger::{Ledger, LedgerError};
 use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, Taken, migrate};
-use rota_schedule::{ProcessId, Timestamp, Violation};
+use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::task::JoinHandle;
 
-/// Connections of a writer: one for each batch in flight, one for heartbeats and one to bind processes.
-const CONNECTIONS: u32 = WORKERS as u32 + 2;
+/// Connections of a writer: one for each batch in flight, one for heartbeats, and some to bind processes, to
+/// ask for their owners and to move them.
+const CONNECTIONS: u32 = WORKERS as u32 + 4;
 
 /// When a client is told that its item is placed (`ACK_AFTER`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +95,15 @@ pub enum RecoveryError {
     /// Entries that the database had shown are not there.
     #[error("entries of process {0} vanished from the database")]
     Vanished(ProcessId),
+    /// The directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// A process comes from a writer whose clock is far ahead.
+    #[error("what the former writer of a process has promised readers lies ahead: its clock was fast")]
+    Floor,
+    /// Whoever asked for it wants it no more.
+    #[error("stopped before everything was copied")]
+    Stopped,
     /// A thread ended before its time.
     #[error("a thread of the recovery failed")]
     Thread(#[from] tokio::task::JoinError),
@@ -97,6 +117,14 @@ pub struct Database {
     pub(crate) ack_after: AckAfter,
     /// What earlier terms have promised: nothing more at or below it.
     pub(crate) closed: Timestamp,
+    /// Up to which timestamp they have uploaded everything.
+    pub(crate) uploaded: Timestamp,
+    /// What this term has promised.
+    pub(crate) pulse: Arc<Pulse>,
+    /// Processes may be on their way here.
+    pub(crate) incoming: Arc<AtomicBool>,
+    /// Who copies a process does so alone.
+    pub(crate) taking: Arc<Taking>,
     term: u64,
 }
 
@@ -115,13 +143,23 @@ impl Database {
         let holder = Holder(ledger.id());
         let taken =
             Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
-        let Taken { projection, term, previous, closed } = taken;
-        let recovered =
-            Recovery { ledger, projection: &projection }.run(term, previous, closed).await?;
+        let Taken { projection, term, previous, closed, uploaded } = taken;
+        let recovery = Recovery { ledger, projection: &projection, uploaded, stop: &UNSTOPPED };
+        let recovered = recovery.run(term, previous, closed).await?;
         tracing::info!(writer = config.name, term, ?recovered, "ledger and database agree");
         metrics.term.set(i64::try_from(term).unwrap_or(i64::MAX));
         let projector = Projector::new(projection.clone(), ledger.clone(), metrics.clone());
-        Ok(Self { projection, projector, ack_after: config.ack_after, closed, term })
+        Ok(Self {
+            projection,
+            projector,
+            ack_after: config.ack_after,
+            closed,
+            uploaded,
+            pulse: Arc::new(Pulse::of(closed)),
+            incoming: Arc::new(AtomicBool::new(true)), // until it is known better
+            taking: Arc::default(),
+            term,
+        })
     }
 
     /// The term under which it commits.

@@ -6,31 +6,31 @@
 //! | such entries, and another ledger may have written under the same name | sent again if they still fit: the database has them or their place is free, and no reader was told that nothing more would come there; else taken back, for nobody was told of them |
 //! | the database has more (another ledger wrote, or this one is new) | filled in, checked link by link, and queued for upload |
 //! | this ledger has more that was final (its first start with this database) | projected |
+//! | processes here that belong to another writer now (they were moved) | left as they are: the database has all of them |
 //! | both have different entries at one place | an error: a person has to decide |
 
-use crate::database::RecoveryError;
-use rota_ans104::Item;
-use rota_ledger::{Append, Ledger, LedgerError, Provisional};
-use rota_readmodel::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, Holder, ModelError, Projection, Row};
-use rota_schedule::{AssignmentId, Entry, Follower, Head, ProcessId, Timestamp};
+use super::RecoveryError;
+use super::copy::{Copier, ROWS, patiently};
+use rota_ledger::{Ledger, OutboxRow, Provisional};
+use rota_readmodel::{
+    BATCH_BYTES_MAX, BATCH_ROWS_MAX, Holder, ModelError, Newest, Projection, Row,
+};
+use rota_schedule::{Head, ProcessId, Timestamp};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
-/// Rows that are read at once.
-const ROWS: u32 = 512;
-/// Between attempts at what the database did not answer.
-const RETRY: Duration = Duration::from_millis(500);
 /// Between two lines that say how far the work is.
 const PROGRESS: Duration = Duration::from_secs(2);
-/// How long it may not answer before the start is given up.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// What works on both.
 pub(super) struct Recovery<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) projection: &'a Projection,
+    /// Up to which timestamp earlier terms have uploaded everything.
+    pub(super) uploaded: Timestamp,
+    /// Once this is set, nothing further is begun.
+    pub(super) stop: &'a AtomicBool,
 }
 
 /// What was done to make ledger and database agree.
@@ -58,6 +58,7 @@ impl Recovery<'_> {
             done.discarded = self.discard_misfits(closed).await?;
             let heads = self.heads().await?;
             done.refilled = self.refill(&heads).await?;
+            self.forget_uploaded(&heads)?;
             done.projected = self.project_final(&heads).await?;
         }
         done.resubmitted = self.resubmit().await?;
@@ -89,23 +90,21 @@ impl Recovery<'_> {
         let (mut heads, mut after) = (Heads::new(), None);
         loop {
             let page = patiently(|| self.projection.heads(after, ROWS)).await?;
-            let Some((last, ..)) = page.last() else { return Ok(heads) };
-            after = Some(*last);
-            heads.extend(page.into_iter().map(|(process, nonce, id)| (process, (nonce, id))));
+            let Some(last) = page.last() else { return Ok(heads) };
+            after = Some(last.process);
+            heads.extend(page.into_iter().map(|newest| (newest.process, newest)));
         }
     }
 
     /// Brings into the ledger what only the database has.
     async fn refill(&self, heads: &Heads) -> Result<u64, RecoveryError> {
         let mut refilled = Progress::of("filling the ledger from the database");
-        for (process, (nonce, theirs)) in heads {
-            let mut head = self.ledger.head(process)?;
-            while head.is_none_or(|head| head.nonce < *nonce) {
-                let after = head.map(|head| head.nonce);
-                let rows = patiently(|| self.projection.entries(process, after, ROWS)).await?;
-                refilled.add(rows.len());
-                head = Some(self.append(*process, head, rows).await?);
-            }
+        for Newest { process, nonce, assignment: theirs, moved } in heads.values() {
+            let (ledger, projection, stop) = (self.ledger, self.projection, self.stop);
+            let progress = |entries| refilled.add(entries);
+            let uploaded = if *moved { Timestamp(0) } else { self.uploaded };
+            let mut copier = Copier { ledger, projection, uploaded, stop, progress };
+            copier.up_to(*process, *nonce).await?;
             let ours = self.ledger.entry(process, *nonce)?.map(|entry| entry.assignment_id);
             if ours != Some(*theirs) {
                 return Err(RecoveryError::Diverged { process: *process, nonce: *nonce });
@@ -114,28 +113,29 @@ impl Recovery<'_> {
         Ok(refilled.entries)
     }
 
-    /// Appends rows of the database to a process, each checked against the one before.
-    async fn append(
-        &self,
-        process: ProcessId,
-        head: Option<Head>,
-        rows: Vec<Row>,
-    ) -> Result<Head, RecoveryError> {
-        let mut follower = Follower::after(process, head);
-        let mut appends = Vec::with_capacity(rows.len());
-        for Row { entry, content, .. } in rows {
-            let head = follow(&mut follower, process, &entry)?;
-            let queued_at = entry.timestamp;
-            appends.push(Append { process, entry, head, content, queued_at, provisional: false });
+    /// Brings the ledger up to where the database is, and forgets what was uploaded from elsewhere: for a
+    /// ledger that may be the next one.
+    pub(super) async fn follow(&self) -> Result<u64, RecoveryError> {
+        let heads = self.heads().await?;
+        let refilled = self.refill(&heads).await?;
+        self.forget_uploaded(&heads)?;
+        Ok(refilled)
+    }
+
+    /// Takes out of the outbox what another ledger has uploaded since.
+    fn forget_uploaded(&self, heads: &Heads) -> Result<(), RecoveryError> {
+        let mut after = None;
+        loop {
+            let rows = self.ledger.outbox_after(after, ROWS as usize)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = Some(last.seq);
+            let elsewhere = |row: &&OutboxRow| {
+                row.queued_at <= self.uploaded
+                    && heads.get(&row.process).is_some_and(|newest| !newest.moved)
+            };
+            let seqs = rows.iter().filter(elsewhere).map(|row| row.seq).collect();
+            self.ledger.outbox_delivered(seqs);
         }
-        let newest = follower.head().copied().ok_or(RecoveryError::Vanished(process))?;
-        let (sender, committed) = oneshot::channel();
-        let ledger = self.ledger.clone();
-        // The ledger lets whoever appends wait, so not on an async thread. It answers in order: the
-        // last outcome stands for all.
-        tokio::task::spawn_blocking(move || append_all(&ledger, appends, sender)).await?;
-        committed.await.map_err(|_| LedgerError::Closed)?.map_err(RecoveryError::Append)?;
-        Ok(newest)
     }
 
     /// Projects what only the ledger has and what is final in it.
@@ -143,17 +143,30 @@ impl Recovery<'_> {
         let mut projected = Progress::of("projecting the ledger into the database");
         for found in self.ledger.processes()? {
             let (process, head) = found?;
-            let theirs = heads.get(&process).map(|(nonce, _)| *nonce);
+            let theirs = heads.get(&process).map(|newest| newest.nonce);
             if theirs.is_some_and(|theirs| theirs >= head.nonce) {
                 continue;
             }
             if !patiently(|| self.projection.bind(&process)).await? {
-                return Err(ModelError::Foreign { process }.into());
+                self.check_moved(process, head).await?;
+                continue;
             }
             let from = theirs.map_or(0, |nonce| nonce + 1);
             self.project_from(&process, from, &mut projected).await?;
         }
         Ok(projected.entries)
+    }
+
+    /// A process of another writer is here because it was moved, now or once: then the database has all of
+    /// it.
+    async fn check_moved(&self, process: ProcessId, head: Head) -> Result<(), RecoveryError> {
+        let theirs =
+            patiently(|| self.projection.assignment_at(&process, head.nonce)).await?;
+        match theirs {
+            Some(theirs) if theirs == head.assignment => Ok(()),
+            Some(_) => Err(RecoveryError::Diverged { process, nonce: head.nonce }),
+            None => Err(ModelError::Foreign { process }.into()),
+        }
     }
 
     /// Projects a process from a nonce on, up to its head as of now.
@@ -209,7 +222,7 @@ impl Recovery<'_> {
 }
 
 /// The newest place of each process.
-type Heads = HashMap<ProcessId, (u64, AssignmentId)>;
+type Heads = HashMap<ProcessId, Newest>;
 
 /// Rows of one batch for the database.
 #[derive(Default)]
@@ -227,55 +240,6 @@ impl Batch {
     /// One row more may be as large as the batch itself: half of the limit is left for it.
     fn is_full(&self) -> bool {
         self.rows.len() >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX / 2
-    }
-}
-
-/// Follows an entry of the database; what does not follow is damage there, or a fork.
-fn follow(
-    follower: &mut Follower,
-    process: ProcessId,
-    entry: &Entry,
-) -> Result<Head, RecoveryError> {
-    let assignment = Item::parse(entry.assignment.clone())?;
-    let message = entry.message.clone().map(Item::parse).transpose()?;
-    follower.follow(&assignment, message.as_ref())?;
-    follower.head().copied().ok_or(RecoveryError::Vanished(process))
-}
-
-fn append_all(
-    ledger: &Ledger,
-    appends: Vec<Append>,
-    sender: oneshot::Sender<Result<(), Arc<LedgerError>>>,
-) {
-    let last = appends.len().saturating_sub(1);
-    let mut sender = Some(sender);
-    for (index, append) in appends.into_iter().enumerate() {
-        let sender = if index == last { sender.take() } else { None };
-        let done = move |outcome: Result<Entry, Arc<LedgerError>>| {
-            if let Some(sender) = sender {
-                let _ = sender.send(outcome.map(drop)); // whoever recovers waits
-            }
-        };
-        ledger.append(append, Box::new(done));
-    }
-}
-
-/// Asks again while the database does not answer, but not for ever: nobody waits for a start that hangs.
-async fn patiently<T, F: Future<Output = Result<T, ModelError>>>(
-    ask: impl Fn() -> F,
-) -> Result<T, ModelError> {
-    let since = Instant::now();
-    loop {
-        match ask().await {
-            Err(error @ ModelError::Unavailable(_)) if since.elapsed() < SILENCE_MAX => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "asking the database again"
-                );
-                tokio::time::sleep(RETRY).await;
-            }
-            answer => return answer,
-        }
     }
 }
 

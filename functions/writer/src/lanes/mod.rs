@@ -9,16 +9,20 @@
 //! Lanes exist only while they have work, so memory follows the load and not the number of processes.
 //! Submission and removal happen under one lock, so a process never has two lanes.
 
+mod holds;
 mod table;
+
+pub(crate) use holds::NotHeld;
 
 use crate::WriterMetrics;
 use crate::database::{AckAfter, Database};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use holds::Holds;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rota_ans104::Signer;
-use rota_ledger::{Append, Ledger};
+use rota_ledger::{Append, Ledger, Upload};
 use rota_permaweb::HeightCache;
 use rota_readmodel::Row;
 use rota_schedule::{
@@ -27,9 +31,9 @@ use rota_schedule::{
 };
 use rota_wire::ApiError;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use table::{Job, Reply, StagedContent, Table};
 use tokio::sync::oneshot;
 
@@ -39,6 +43,20 @@ pub(crate) const LANE_QUEUE_MAX: usize = 1_024;
 const WAITING_MAX: usize = 16_384;
 
 pub(crate) type Answer = Result<Committed<Entry>, ApiError>;
+
+/// Why an item did not enter its lane.
+pub(crate) enum Unplaced {
+    /// There is no room.
+    Refused(ApiError),
+    /// Its process is not this writer's, as far as is known; the item is given back.
+    NotHeld(Box<Admitted>),
+}
+
+impl From<ApiError> for Unplaced {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
 
 /// What the lanes work with.
 pub(crate) struct LaneParts {
@@ -66,6 +84,8 @@ struct Shared {
     parts: LaneParts,
     table: Mutex<Table>,
     turns: Sender<Turn>,
+    /// Nanoseconds that were spent on signatures.
+    signing_ns: AtomicU64,
     /// A signing thread has panicked: the lane it held stands still for good.
     died: AtomicBool,
 }
@@ -79,8 +99,15 @@ impl Lanes {
     ) -> std::io::Result<Self> {
         let (turns, ready) = unbounded();
         let closed = parts.database.as_ref().map_or(Timestamp(0), |database| database.closed);
-        let table = Mutex::new(Table::new(closed));
-        let shared = Arc::new(Shared { parts, table, turns, died: AtomicBool::new(false) });
+        let holds = if parts.database.is_some() { Holds::none() } else { Holds::all() };
+        let table = Mutex::new(Table::new(closed, holds));
+        let shared = Arc::new(Shared {
+            parts,
+            table,
+            turns,
+            signing_ns: AtomicU64::new(0),
+            died: AtomicBool::new(false),
+        });
         let mut seeds = StdRng::from_seed(anchor_seed);
         let mut threads = Vec::with_capacity(signers);
         for index in 0..signers {
@@ -94,20 +121,23 @@ impl Lanes {
 
     /// Puts an item at the end of its lane. The answer comes when its entry is committed; whoever
     /// drops the receiver changes nothing about the entry.
-    pub(crate) fn submit(&self, admitted: Admitted) -> Result<oneshot::Receiver<Answer>, ApiError> {
+    pub(crate) fn submit(&self, admitted: Admitted) -> Result<oneshot::Receiver<Answer>, Unplaced> {
         if self.shared.parts.database.as_ref().is_some_and(|database| database.projector.is_full())
         {
-            return Err(ApiError::Upstream("the database"));
+            return Err(ApiError::Upstream("the database").into());
         }
         let (reply, answer) = oneshot::channel();
         let process = admitted.process;
         let mut table = self.shared.table.lock();
+        if table.holds.check(&process).is_err() {
+            return Err(Unplaced::NotHeld(Box::new(admitted)));
+        }
         if table.waiting >= WAITING_MAX {
-            return Err(ApiError::Busy("too many items are waiting at this scheduler"));
+            return Err(ApiError::Busy("too many items are waiting at this scheduler").into());
         }
         let lane = table.lanes.entry(process).or_default();
         if lane.queue.len() >= LANE_QUEUE_MAX {
-            return Err(ApiError::Busy("too many items are waiting for this process"));
+            return Err(ApiError::Busy("too many items are waiting for this process").into());
         }
         lane.queue.push_back(Job { admitted, reply, since: Instant::now() });
         let idle = !std::mem::replace(&mut lane.scheduled, true);
@@ -118,6 +148,41 @@ impl Lanes {
             self.shared.take_turn(process);
         }
         Ok(answer)
+    }
+
+    /// Whether entries may be placed in a process.
+    pub(crate) fn check(&self, process: &ProcessId) -> Result<(), NotHeld> {
+        self.shared.table.lock().holds.check(process)
+    }
+
+    /// Whether it is known that entries may be placed in a process.
+    pub(crate) fn is_held(&self, process: &ProcessId) -> bool {
+        self.check(process).is_ok()
+    }
+
+    /// Lets items into the lane of a process, which is this writer's.
+    pub(crate) fn hold(&self, process: ProcessId) {
+        self.shared.table.lock().holds.hold(process);
+    }
+
+    /// Lets nothing new into the lane of a process, until [`Self::hold`] or [`Self::forget`].
+    pub(crate) fn leave(&self, process: ProcessId) {
+        self.shared.table.lock().holds.leave(process);
+    }
+
+    /// Has it asked again whose a process is.
+    pub(crate) fn forget(&self, process: &ProcessId) {
+        self.shared.table.lock().holds.forget(process);
+    }
+
+    /// Whether nothing of a process is waiting or in flight.
+    pub(crate) fn is_empty(&self, process: &ProcessId) -> bool {
+        !self.shared.table.lock().lanes.contains_key(process)
+    }
+
+    /// Has the next heartbeats promise at least this.
+    pub(crate) fn aim(&self, floor: Timestamp) {
+        self.shared.table.lock().aim(floor);
     }
 
     /// True if the process has an entry that is staged, committed or not.
@@ -133,6 +198,12 @@ impl Lanes {
     /// Entries that are signed, or about to be, and not committed.
     pub(crate) fn in_flight(&self) -> usize {
         self.shared.table.lock().in_flight()
+    }
+
+    /// How long the signing threads have signed so far, all together, and how many items wait for them.
+    pub(crate) fn load(&self) -> (Duration, usize) {
+        let signing = self.shared.signing_ns.load(Ordering::Relaxed);
+        (Duration::from_nanos(signing), self.shared.table.lock().waiting)
     }
 
     /// Promises that no entry will come at or below the time it returns: see [`Table::close`].
@@ -339,7 +410,10 @@ impl Shared {
         fail::fail_point!("writer::before_sign");
         let since = Instant::now();
         let assignment = draft.sign(parts.signer.as_ref()).map_err(internal)?;
-        parts.metrics.sign.observe(since.elapsed().as_secs_f64());
+        let took = since.elapsed();
+        parts.metrics.sign.observe(took.as_secs_f64());
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.signing_ns.fetch_add(took_ns, Ordering::Relaxed);
         let assignment_id = assignment.id().into();
         let entry = Entry {
             nonce: slot.nonce,
@@ -365,8 +439,11 @@ impl Shared {
                 shared.land(&process);
             }
         };
-        let provisional = self.parts.database.is_some();
-        let append = Append { process, entry, head, content, queued_at, provisional };
+        let upload = match self.parts.database {
+            Some(_) => Upload::OnceConfirmed,
+            None => Upload::Now,
+        };
+        let append = Append { process, entry, head, content, queued_at, upload };
         self.parts.ledger.append(append, Box::new(done));
     }
 

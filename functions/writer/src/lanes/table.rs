@@ -2,6 +2,7 @@
 //! still in flight. All of it behind one lock; nothing here signs, stores or waits.
 
 use super::Answer;
+use super::holds::Holds;
 use rota_schedule::{
     Admitted, ContentHash, Head, MessageId, ProcessId, Slot, SlotError, Timestamp, next_slot,
 };
@@ -60,12 +61,22 @@ pub(super) struct Table {
     closed: Timestamp,
     /// Whether it was moved since the start.
     closing: bool,
+    /// It is to be moved up to here, even if that lies ahead of the clock.
+    aim: Timestamp,
+    /// In which processes slots may be taken.
+    pub(super) holds: Holds,
 }
 
 impl Table {
     /// No lane at all; every slot lies above `closed`.
-    pub(super) fn new(closed: Timestamp) -> Self {
-        Self { lanes: HashMap::new(), waiting: 0, closed, closing: false }
+    pub(super) fn new(closed: Timestamp, holds: Holds) -> Self {
+        let (lanes, aim) = (HashMap::new(), Timestamp(0));
+        Self { lanes, waiting: 0, closed, closing: false, aim, holds }
+    }
+
+    /// Has the closed timestamp move up to a time, even if that lies ahead of the clock.
+    pub(super) fn aim(&mut self, aim: Timestamp) {
+        self.aim = self.aim.max(aim);
     }
 
     /// Takes the slot after `head`; it is in flight until [`Self::land`].
@@ -102,12 +113,13 @@ impl Table {
         self.lanes.values().map(|lane| lane.in_flight.len()).sum()
     }
 
-    /// Moves the closed timestamp as far as it may: up to now, under everything in flight.
+    /// Moves the closed timestamp as far as it may: up to now (or where it is to go), under everything in
+    /// flight.
     pub(super) fn close(&mut self, now: Timestamp) -> Timestamp {
         let oldest = self.lanes.values().filter_map(|lane| lane.in_flight.front()).min();
         let below = oldest.map_or(u64::MAX, |oldest| oldest.0.saturating_sub(1));
         let step = if self.closing { CLOSE_STEP_MAX } else { u64::MAX };
-        let until = now.0.min(below).min(self.closed.0.saturating_add(step));
+        let until = now.max(self.aim).0.min(below).min(self.closed.0.saturating_add(step));
         self.closed = self.closed.max(Timestamp(until));
         self.closing = true;
         self.closed
@@ -135,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_closed_timestamp_stays_under_what_is_in_flight() {
-        let mut table = Table::new(Timestamp(50));
+        let mut table = Table::new(Timestamp(50), Holds::all());
         assert_eq!(at(&mut table, A, None, 10), 51, "above what earlier terms promised");
         assert_eq!(table.close(Timestamp(1_000)), Timestamp(50));
         assert_eq!(at(&mut table, B, None, 200), 200);
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_ahead_is_followed_in_steps() {
-        let mut table = Table::new(Timestamp(5));
+        let mut table = Table::new(Timestamp(5), Holds::all());
         assert_eq!(
             table.close(Timestamp(1_000_000)),
             Timestamp(1_000_000),
@@ -163,6 +175,16 @@ mod tests {
         assert_eq!(table.close(Timestamp(u64::MAX)), Timestamp(1_000_000 + 3 * CLOSE_STEP_MAX));
     }
 
+    #[test]
+    fn what_another_writer_promised_is_promised_here_too_in_steps() {
+        let mut table = Table::new(Timestamp(0), Holds::all());
+        assert_eq!(table.close(Timestamp(1_000)), Timestamp(1_000));
+        table.aim(Timestamp(1_000 + CLOSE_STEP_MAX + 7));
+        assert_eq!(table.close(Timestamp(1_001)), Timestamp(1_000 + CLOSE_STEP_MAX));
+        assert_eq!(table.close(Timestamp(1_002)), Timestamp(1_000 + CLOSE_STEP_MAX + 7));
+        assert_eq!(at(&mut table, A, None, 1_003), 1_000 + CLOSE_STEP_MAX + 8);
+    }
+
     proptest! {
         /// What is promised is kept: no slot is ever taken at or below a closed timestamp, and nothing in
         /// flight is ever at or below one.
@@ -170,7 +192,7 @@ mod tests {
         fn nothing_comes_at_or_below_a_closed_timestamp(
             steps in prop::collection::vec((0u8..4, 0u8..3, 0u64..100_000), 1..120)
         ) {
-            let mut table = Table::new(Timestamp(0));
+            let mut table = Table::new(Timestamp(0), Holds::all());
             let (mut closed, mut heads) = (0, HashMap::new());
             let mut flying: HashMap<ProcessId, VecDeque<u64>> = HashMap::new();
             for (step, process, now) in steps {

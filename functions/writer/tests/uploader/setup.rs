@@ -4,7 +4,7 @@ use crate::stub::Stub;
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use rota_ans104::{Item, ItemId, SignatureType, Signer, UnsignedItem, Wallet, WalletKind};
-use rota_ledger::{Append, Ledger, LedgerOptions};
+use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_permaweb::{Bundler, BundlerConfig, Gateway, GatewayConfig};
 use rota_schedule::{Entry, Head, ProcessId, Timestamp, next_slot};
 use rota_service::Stop;
@@ -82,7 +82,7 @@ impl Shelf {
                 head,
                 content: None,
                 queued_at,
-                provisional: false,
+                upload: Upload::Now,
             };
             let done = Box::new(move |outcome: Result<_, _>| told.send(outcome.is_ok()).unwrap());
             self.ledger().append(append, done);

@@ -1,7 +1,7 @@
 //! DUR-2: what is committed stays in the outbox until its delivery is reported.
 
 use crate::support::{Chain, body, check, commit, open};
-use rota_ledger::{Ledger, OutboxStats, Part};
+use rota_ledger::{Append, Ledger, OutboxStats, Part, Upload};
 use rota_schedule::Timestamp;
 use std::{path::Path, time::Duration};
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ fn every_part_has_a_row_in_the_order_of_commits() {
             (chain.process, Timestamp((row.nonce + 1) * 100 + 1))
         );
     }
-    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 9, oldest: Some(Timestamp(101)) });
+    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 9, oldest: Some(Timestamp(101)), low: 0 });
     assert_eq!(ledger.outbox_after(Some(4), 3).unwrap(), rows[5..8]);
     assert_eq!(ledger.outbox_after(Some(8), 3).unwrap(), []);
 }
@@ -69,10 +69,10 @@ fn delivered_rows_go_in_any_order_and_the_counters_stay_exact() {
     let (ledger, mut chain) = filled(dir.path());
     deliver(&ledger, &mut chain, vec![3, 5, 3, 99]);
     assert_eq!(seqs(&ledger), [0, 1, 2, 4, 6, 7, 8, 9]);
-    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 8, oldest: Some(Timestamp(101)) });
+    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 8, oldest: Some(Timestamp(101)), low: 0 });
     deliver(&ledger, &mut chain, vec![0, 1, 2, 3]);
     assert_eq!(seqs(&ledger), [4, 6, 7, 8, 9, 10]);
-    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 6, oldest: Some(Timestamp(301)) });
+    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 6, oldest: Some(Timestamp(301)), low: 4 });
     assert_eq!(check(&ledger), 7);
 }
 
@@ -91,7 +91,29 @@ fn counters_and_low_mark_survive_restarts() {
     deliver(&ledger, &mut chain, vec![10, 11]);
     ledger.outbox_delivered(vec![11]);
     ledger.close().unwrap();
-    assert_eq!(open(dir.path()).outbox_stats(), OutboxStats::default());
+    let none = OutboxStats { depth: 0, oldest: None, low: 12 };
+    assert_eq!(open(dir.path()).outbox_stats(), none);
+}
+
+#[tokio::test]
+async fn what_is_uploaded_elsewhere_stays_out_and_the_end_counts_all_that_was_confirmed() {
+    let dir = TempDir::new().unwrap();
+    let (ledger, mut chain) = filled(dir.path());
+    assert_eq!(ledger.outbox_end().await.unwrap(), 9);
+    commit(&ledger, Append { upload: Upload::Elsewhere, ..chain.next(9_000, None) }).unwrap();
+    assert_eq!(ledger.outbox_end().await.unwrap(), 9);
+    let waiting = Append { upload: Upload::OnceConfirmed, ..chain.next(9_001, None) };
+    let place = (chain.process, commit(&ledger, waiting).unwrap().nonce);
+    assert_eq!(ledger.outbox_end().await.unwrap(), 9);
+    ledger.confirm([place]);
+    assert_eq!(ledger.outbox_end().await.unwrap(), 10, "asked for after the confirmation");
+    ledger.outbox_delivered((0..10).collect());
+    ledger.outbox_end().await.unwrap();
+    assert_eq!(ledger.outbox_stats().low, 10);
+    assert_eq!(check(&ledger), 7);
+    let other = ledger.clone();
+    ledger.close().unwrap();
+    assert!(other.outbox_end().await.is_err());
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 //! without a trace if they have to be.
 
 use crate::support::{Chain, body, check, commit, content, open};
-use rota_ledger::{Append, Ledger, LedgerError, Provisional};
+use rota_ledger::{Append, Ledger, LedgerError, Provisional, Upload};
 use rota_schedule::ProcessId;
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
 fn provisional(append: Append) -> Append {
-    Append { provisional: true, ..append }
+    Append { upload: Upload::OnceConfirmed, ..append }
 }
 
 /// Two final entries of a process, then four provisional ones: with and without bytes, with content, and

@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use bytes::Bytes;
-use rota_ledger::{Append, Ledger, LedgerError, LedgerOptions};
+use rota_ledger::{Append, Ledger, LedgerError, LedgerOptions, Upload};
 use rota_schedule::{
     AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
 };
@@ -84,7 +84,7 @@ impl Chain {
             head,
             content: None,
             queued_at: Timestamp(time + 1),
-            provisional: false,
+            upload: Upload::Now,
         }
     }
 }

@@ -2,18 +2,33 @@
 //!
 //! Reading needs no fence: rows never change, and whoever took the term has waited for the rest.
 
-use super::{ANSWER_MAX, BATCH_BYTES_MAX, Projection, Row, Session, fixed, from_db, to_db};
-use crate::ModelError;
+use super::{ANSWER_MAX, BATCH_BYTES_MAX, Holder, Projection, Row, Session, fixed, from_db, to_db};
+use crate::bodies::{self, Stored};
+use crate::{DatabaseUrl, ModelError};
 use bytes::Bytes;
 use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Postgres, query::Query};
+use std::sync::Arc;
 use tokio::time::timeout;
+
+/// The newest place of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// The process.
+    pub process: ProcessId,
+    /// The nonce of its newest entry.
+    pub nonce: u64,
+    /// The assignment there.
+    pub assignment: AssignmentId,
+    /// It has come from another writer.
+    pub moved: bool,
+}
 
 /// The newest entry of each process is one probe of the primary key, from its end.
 pub(super) const HEADS: &str = "\
-    SELECT processes.process, newest.nonce, newest.assignment_id FROM processes \
+    SELECT processes.process, newest.nonce, newest.assignment_id, processes.moved FROM processes \
     CROSS JOIN LATERAL ( \
         SELECT nonce, assignment_id FROM entries WHERE entries.process = processes.process \
         ORDER BY nonce DESC LIMIT 1) AS newest \
@@ -34,6 +49,38 @@ pub(super) const ENTRIES: &str = "\
     ORDER BY page.nonce";
 
 impl Projection {
+    /// A writer as somebody sees it who only reads, and up to which timestamp everything of it is uploaded;
+    /// `None` if nobody ever ran under that name. What is written with it is refused as of a term that is
+    /// over.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
+    pub async fn observe(
+        url: &DatabaseUrl,
+        connections: u32,
+        name: &str,
+    ) -> Result<Option<(Self, Timestamp)>, ModelError> {
+        let pool = url.primary(connections);
+        let nobody = Holder([0; 16]);
+        let mut seen = Self {
+            pool,
+            writer: 0,
+            term: 0,
+            holder: nobody,
+            archive: None,
+            settled: Arc::default(),
+        };
+        let query = sqlx::query(
+            "SELECT id, uploaded_timestamp FROM writers \
+             JOIN writer_progress ON writer_progress.writer = writers.id WHERE name = $1",
+        );
+        let rows = seen.rows(query.bind(name)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        seen.writer = row.try_get(0)?;
+        let uploaded = from_db(row.try_get(1)?, "an uploaded timestamp")?;
+        Ok(Some((seen, Timestamp(uploaded))))
+    }
+
     /// The newest place of each process that is bound to this writer and has entries, in the order of
     /// ids, above `after`, at most `limit`.
     ///
@@ -43,13 +90,16 @@ impl Projection {
         &self,
         after: Option<ProcessId>,
         limit: u32,
-    ) -> Result<Vec<(ProcessId, u64, AssignmentId)>, ModelError> {
+    ) -> Result<Vec<Newest>, ModelError> {
         let after = after.as_ref().map_or(&[][..], |process| process.as_bytes());
         let query = sqlx::query(HEADS).bind(self.writer).bind(after).bind(i64::from(limit));
         let head = |row: &PgRow| {
-            let process = ProcessId::new(fixed(row.try_get(0)?, "a process id")?);
-            let nonce = from_db(row.try_get(1)?, "a nonce")?;
-            Ok((process, nonce, AssignmentId::new(fixed(row.try_get(2)?, "an assignment id")?)))
+            Ok(Newest {
+                process: ProcessId::new(fixed(row.try_get(0)?, "a process id")?),
+                nonce: from_db(row.try_get(1)?, "a nonce")?,
+                assignment: AssignmentId::new(fixed(row.try_get(2)?, "an assignment id")?),
+                moved: row.try_get(3)?,
+            })
         };
         self.rows(query).await?.iter().map(head).collect()
     }
@@ -71,7 +121,14 @@ impl Projection {
             .bind(after)
             .bind(i64::from(limit))
             .bind(BATCH_BYTES_MAX as i64);
-        self.rows(query).await?.iter().map(|row| entry(*process, row)).collect()
+        let rows = self.rows(query).await?;
+        let stored = rows.iter().map(stored).collect::<Result<_, _>>()?;
+        let entries = bodies::complete(stored, self.archive.as_ref()).await?;
+        let contents = rows.iter().map(content);
+        let row = |(entry, content): (_, Result<_, _>)| {
+            Ok(Row { process: *process, entry, content: content? })
+        };
+        entries.into_iter().zip(contents).map(row).collect()
     }
 
     /// The id of the assignment at a place, if there is one.
@@ -92,7 +149,7 @@ impl Projection {
         rows.first().map(id).transpose()
     }
 
-    async fn rows(
+    pub(super) async fn rows(
         &self,
         query: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, ModelError> {
@@ -102,13 +159,8 @@ impl Projection {
     }
 }
 
-fn entry(process: ProcessId, row: &PgRow) -> Result<Row, ModelError> {
-    let content: Option<&[u8]> = row.try_get(4)?;
+fn stored(row: &PgRow) -> Result<Stored, ModelError> {
     let message: Option<&[u8]> = row.try_get(6)?;
-    let length: Option<i32> = row.try_get(7)?;
-    if length.map(|length| usize::try_from(length).ok()) != message.map(|bytes| Some(bytes.len())) {
-        return Err(ModelError::Damaged("a body is missing or has another length"));
-    }
     let entry = Entry {
         nonce: from_db(row.try_get(0)?, "a nonce")?,
         timestamp: Timestamp(from_db(row.try_get(1)?, "a timestamp")?),
@@ -117,6 +169,10 @@ fn entry(process: ProcessId, row: &PgRow) -> Result<Row, ModelError> {
         assignment: Bytes::copy_from_slice(row.try_get(5)?),
         message: message.map(Bytes::copy_from_slice),
     };
-    let content = content.map(|content| fixed(content, "a content hash").map(ContentHash));
-    Ok(Row { process, entry, content: content.transpose()? })
+    Stored::new(entry, row.try_get(7)?)
+}
+
+fn content(row: &PgRow) -> Result<Option<ContentHash>, ModelError> {
+    let content: Option<&[u8]> = row.try_get(4)?;
+    content.map(|content| fixed(content, "a content hash").map(ContentHash)).transpose()
 }

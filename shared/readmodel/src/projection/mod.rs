@@ -10,12 +10,14 @@
 mod batch;
 mod commit;
 mod history;
+mod moves;
 #[cfg(test)]
 mod plans;
 mod session;
 
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
+use rota_archive::Archive;
 use rota_schedule::{ContentHash, Entry, ProcessId, Timestamp};
 use session::Session;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -25,6 +27,8 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX};
+pub use history::Newest;
+pub use moves::{MoveOrder, MoveState, Ownership};
 
 /// How long an answer is waited for. The server gives a statement up sooner, so what has no answer by
 /// then has none coming.
@@ -58,6 +62,8 @@ pub struct Taken {
     pub previous: Option<Holder>,
     /// What earlier terms promised: nothing more at or below it. 0 if none did.
     pub closed: Timestamp,
+    /// Up to which timestamp earlier terms have uploaded everything.
+    pub uploaded: Timestamp,
 }
 
 /// A writer under its term; clones share its connections.
@@ -67,6 +73,8 @@ pub struct Projection {
     writer: i32,
     term: i64,
     holder: Holder,
+    /// Where large bodies lie, if not in the database.
+    archive: Option<Archive>,
     /// Set once the database knows that this ledger writes now.
     settled: Arc<OnceCell<()>>,
 }
@@ -95,6 +103,7 @@ impl Projection {
             writer: raised.writer,
             term: raised.term,
             holder,
+            archive: None,
             settled: Arc::default(),
         };
         Ok(Taken {
@@ -106,7 +115,15 @@ impl Projection {
                 .transpose()?
                 .map(Holder),
             closed: Timestamp(from_db(raised.closed, "a closed timestamp")?),
+            uploaded: Timestamp(from_db(raised.uploaded, "an uploaded timestamp")?),
         })
+    }
+
+    /// With the bodies that are too large for their rows in an archive, from now on: they are there before
+    /// their batch is committed. Readers must be given the same one.
+    #[must_use]
+    pub fn with_archive(self, archive: Option<Archive>) -> Self {
+        Self { archive, ..self }
     }
 
     /// Binds a process to this writer, once and for all (RTE-1). True if it is this writer's, now or
@@ -121,21 +138,28 @@ impl Projection {
         session.finish(bound)
     }
 
-    /// Publishes up to which time nothing more will be committed (it never goes back) and the block
-    /// height that this writer knows.
+    /// Publishes up to which time nothing more will be committed and up to which everything is uploaded
+    /// (neither ever goes back), and the block height that this writer knows.
     ///
     /// # Errors
     /// [`ModelError::Stale`]; [`ModelError::Unavailable`]: it may be published.
-    pub async fn heartbeat(&self, closed: Timestamp, block_height: u64) -> Result<(), ModelError> {
+    pub async fn heartbeat(
+        &self,
+        closed: Timestamp,
+        uploaded: Timestamp,
+        block_height: u64,
+    ) -> Result<(), ModelError> {
         self.settle().await?;
         let query = sqlx::query(
             "UPDATE writer_progress \
-             SET closed_timestamp = greatest(closed_timestamp, $3), block_height = $4 \
+             SET closed_timestamp = greatest(closed_timestamp, $3), \
+                 uploaded_timestamp = greatest(uploaded_timestamp, $4), block_height = $5 \
              WHERE writer = $1 AND (SELECT fence($1, $2))",
         )
         .bind(self.writer)
         .bind(self.term)
         .bind(to_db(closed.0, "a timestamp")?)
+        .bind(to_db(uploaded.0, "a timestamp")?)
         .bind(to_db(block_height, "a block height")?);
         let mut session = Session::open(&self.pool).await?;
         let beaten = timeout(ANSWER_MAX, query.execute(&mut *session.connection)).await;
@@ -199,6 +223,7 @@ struct Raised {
     term: i64,
     holder: Option<Vec<u8>>,
     closed: i64,
+    uploaded: i64,
 }
 
 /// Raises a term; ends the sessions of an older one that do not let it.
@@ -253,17 +278,18 @@ async fn raise(
         .bind::<i32>(writer)
         .execute(&mut *transaction)
         .await?;
-    let closed = sqlx::query_scalar(
+    let (closed, uploaded) = sqlx::query_as(
         "INSERT INTO writer_progress (writer, closed_timestamp, block_height, address) \
          VALUES ($1, 0, 0, $2) \
-         ON CONFLICT (writer) DO UPDATE SET address = excluded.address RETURNING closed_timestamp",
+         ON CONFLICT (writer) DO UPDATE SET address = excluded.address \
+         RETURNING closed_timestamp, uploaded_timestamp",
     )
     .bind(writer)
     .bind(&address.as_bytes()[..])
     .fetch_one(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Raised { writer, term, holder, closed })
+    Ok(Raised { writer, term, holder, closed, uploaded })
 }
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {

@@ -44,7 +44,11 @@ async fn a_term_waits_for_batches_in_flight_and_stops_those_behind() {
     batch.commit().await.unwrap();
     let new = taking.await.unwrap();
     assert_eq!(new.term, 2);
-    assert_eq!(new.projection.heads(None, 9).await.unwrap()[0].1, 1, "the batch in flight counts");
+    assert_eq!(
+        new.projection.heads(None, 9).await.unwrap()[0].nonce,
+        1,
+        "the batch in flight counts"
+    );
     let behind = behind.await.unwrap();
     assert!(matches!(behind, Err(ModelError::Stale { term: 1 })), "{behind:?}");
     assert_eq!(sql(&url, "SELECT count(*) FROM entries"), "2");

@@ -20,7 +20,8 @@ async fn eight_starters_at_once_make_one_schema() {
         starter.await.unwrap().unwrap();
     }
     migrate(&url).await.unwrap();
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations")).unwrap();
+    let files =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let migrations = names.filter(|name| name.ends_with(".sql")).count();
     let applied = sql(&url, "SELECT count(*) FROM _sqlx_migrations WHERE success");

@@ -1,7 +1,7 @@
 //! Which rows are taken, which are refused, and how they come back.
 
 use super::*;
-use rota_readmodel::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX, ModelError};
+use rota_readmodel::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX, ModelError, Newest};
 
 #[tokio::test]
 async fn rows_come_back_as_they_went_in() {
@@ -63,7 +63,10 @@ async fn heads_are_the_newest_places_of_ones_own_processes() {
     for (id, length) in [(ids[0], 3), (ids[1], 1), (ids[3], 7)] {
         projection.project(&rows_of(id, 0..length)).await.unwrap();
     }
-    let head = |id, nonce| (id, nonce, row_of(id, nonce, 0).entry.assignment_id);
+    let head = |process, nonce| {
+        let assignment = row_of(process, nonce, 0).entry.assignment_id;
+        Newest { process, nonce, assignment, moved: false }
+    };
     let expected = [head(ids[0], 2), head(ids[1], 0), head(ids[3], 6)];
     assert_eq!(projection.heads(None, 10).await.unwrap(), expected);
     assert_eq!(projection.heads(None, 2).await.unwrap(), expected[..2]);
@@ -162,15 +165,15 @@ async fn heartbeats_do_not_go_back_over_terms() {
     let url = database().await;
     let first = take(&url, 1).await;
     assert_eq!((first.term, first.closed), (1, Timestamp(0)));
-    first.projection.heartbeat(Timestamp(50), 7).await.unwrap();
-    first.projection.heartbeat(Timestamp(40), 8).await.unwrap();
+    first.projection.heartbeat(Timestamp(50), Timestamp(0), 7).await.unwrap();
+    first.projection.heartbeat(Timestamp(40), Timestamp(0), 8).await.unwrap();
     let shown =
         "SELECT closed_timestamp, block_height, encode(address, 'hex') FROM writer_progress";
     assert_eq!(sql(&url, shown), format!("50|8|{}", "01".repeat(32)));
     let second = take(&url, 2).await;
     assert_eq!((second.term, second.closed), (2, Timestamp(50)));
     assert_eq!(sql(&url, shown), format!("50|8|{}", "02".repeat(32)));
-    let late = first.projection.heartbeat(Timestamp(60), 9).await;
+    let late = first.projection.heartbeat(Timestamp(60), Timestamp(0), 9).await;
     assert!(matches!(late, Err(ModelError::Stale { term: 1 })), "{late:?}");
     assert_eq!(take(&url, 2).await.closed, Timestamp(50));
 }
@@ -181,7 +184,7 @@ async fn the_previous_holder_is_the_one_that_wrote_last() {
     assert_eq!(take(&url, 1).await.previous, None);
     let first = take(&url, 1).await;
     assert_eq!(first.previous, None);
-    first.projection.heartbeat(Timestamp(1), 0).await.unwrap();
+    first.projection.heartbeat(Timestamp(1), Timestamp(0), 0).await.unwrap();
     assert_eq!(take(&url, 2).await.previous, Some(Holder([1; 16])));
     let second = take(&url, 2).await;
     assert_eq!(second.previous, Some(Holder([1; 16])), "nobody has written in between");

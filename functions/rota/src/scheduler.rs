@@ -1,0 +1,224 @@
+//! Everything of a scheduler but its HTTP server: what `rota local` and `rota writer` run.
+
+use crate::read_metrics::ReadCollector;
+use crate::server::{self, Watch};
+use crate::settings::{Settings, UploadSettings};
+use anyhow::Context as _;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rota_ans104::{Address, Signer, Wallet};
+use rota_ledger::{Ledger, LedgerOptions};
+use rota_permaweb::{
+    Bundler, BundlerConfig, Gateway, HEIGHT_POLL_INTERVAL_DEFAULT, HeightCache, run_height_poller,
+};
+use rota_read::ReadState;
+use rota_readmodel::{ReadModel, ReadModelConfig};
+use rota_schedule::{Clock, SystemClock};
+use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs};
+use rota_writer::{
+    Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
+};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How long a stop waits for requests in flight; with what follows it stays under 5 s.
+const DRAIN: Duration = Duration::from_secs(3);
+/// Async threads at the least: a point read may wait for the disk on one of them, and health checks
+/// must be answered meanwhile.
+const ASYNC_THREADS_MIN: usize = 4;
+
+/// Runs a server with its logs and threads until it ends.
+pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
+    settings: Settings,
+    serve: impl FnOnce(Settings) -> F,
+) -> anyhow::Result<ExitCode> {
+    #[cfg(all(feature = "failpoints", debug_assertions))]
+    let _failpoints = fail::FailScenario::setup();
+    logs::init(settings.log_format, &settings.log_filter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.writer.cpus.max(ASYNC_THREADS_MIN))
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(settings))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Listens where the settings say.
+pub(crate) fn bind(settings: &Settings) -> anyhow::Result<Server> {
+    let limits = ServerLimits { drain: DRAIN, ..ServerLimits::default() };
+    Server::bind(settings.address, limits)
+        .with_context(|| format!("cannot listen on {}", settings.address))
+}
+
+/// What is there before anything runs.
+pub(crate) struct Base {
+    pub(crate) registry: Registry,
+    pub(crate) http: HttpMetrics,
+    pub(crate) writer_metrics: WriterMetrics,
+    pub(crate) ledger: Ledger,
+}
+
+impl Base {
+    /// Opens the ledger; from then on nobody else does.
+    pub(crate) fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let mut registry = Registry::default();
+        let http = HttpMetrics::register(&mut registry);
+        let writer_metrics = WriterMetrics::register(&mut registry);
+        let dir = settings.ledger_dir();
+        let metrics = writer_metrics.clone();
+        let observe = Arc::new(move |commit| metrics.observe_commit(&commit));
+        let options = LedgerOptions { observe: Some(observe), ..LedgerOptions::default() };
+        let ledger = Ledger::open(&dir, options)
+            .with_context(|| format!("cannot open the ledger {}", dir.display()))?;
+        Ok(Self { registry, http, writer_metrics, ledger })
+    }
+}
+
+/// Everything that runs besides the HTTP server.
+pub(crate) struct Scheduler {
+    pub(crate) ledger: Ledger,
+    pub(crate) writer: Writer,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Scheduler {
+    /// Starts all that works on a ledger; the routes are the second part.
+    pub(crate) async fn start(
+        settings: Settings,
+        wallet: Wallet,
+        base: Base,
+        membership: Option<Membership>,
+        stop: &Stop,
+    ) -> anyhow::Result<(Self, Router)> {
+        let Base { mut registry, http, writer_metrics, ledger } = base;
+        note_scheduler(&ledger, &wallet)?;
+        let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let signer: Arc<dyn Signer> = Arc::new(wallet);
+        let gateway = Gateway::new(settings.gateway)?;
+        let height = HeightCache::starting_at(ledger.block_height());
+        let read = read_routes(settings.read, &ledger, &clock, &mut registry);
+        let writer = Writer::start(
+            settings.writer,
+            WriterParts {
+                ledger: ledger.clone(),
+                database,
+                membership,
+                signer: signer.clone(),
+                clock: clock.clone(),
+                gateway: gateway.clone(),
+                height: height.clone(),
+                metrics: writer_metrics.clone(),
+                anchor_seed: seed(),
+                retry_seed: seed(),
+            },
+        )?;
+        let poll = poll_height(gateway.clone(), height, ledger.clone(), stop.clone());
+        let mut tasks = vec![tokio::spawn(poll)];
+        if let Some(upload) = settings.upload {
+            let uploader = uploader(upload, gateway.clone(), &ledger, &signer, &writer_metrics)?;
+            tasks.push(tokio::spawn(uploader.run(stop.clone())));
+        }
+        let watch = Watch {
+            registry,
+            writer_metrics,
+            writer: writer.clone(),
+            ledger: ledger.clone(),
+            clock,
+            show_metrics: settings.metrics,
+        };
+        Ok((Self { ledger, writer, tasks }, server::router(read, watch, &http)))
+    }
+
+    /// Commits what is in flight, lets the tasks record what they did, and closes the ledger.
+    pub(crate) async fn finish(self) -> anyhow::Result<()> {
+        let Self { ledger, writer, tasks } = self;
+        for task in tasks {
+            task.await?;
+        }
+        writer.finish().await?;
+        tokio::task::spawn_blocking(move || ledger.close()).await??;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+
+/// Makes ledger and database agree, if there is a database.
+async fn database(
+    settings: &Settings,
+    ledger: &Ledger,
+    address: Address,
+    metrics: &WriterMetrics,
+) -> anyhow::Result<Option<Database>> {
+    let Some(config) = settings.database.clone() else {
+        let waiting = ledger.provisional_after(None, 1)?;
+        anyhow::ensure!(
+            waiting.is_empty(),
+            "the ledger holds entries that a database has not committed: set DATABASE_URL to it"
+        );
+        return Ok(None);
+    };
+    let url = config.url.clone();
+    let opened = Database::open(config, ledger, address, metrics).await;
+    Ok(Some(opened.with_context(|| format!("cannot start on the database {url}"))?))
+}
+
+/// The routes that read: from the database if there is one, since it has the last word.
+fn read_routes(
+    database: Option<ReadModelConfig>,
+    ledger: &Ledger,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Router {
+    let clock = clock.clone();
+    match database {
+        None => rota_read::router(Arc::new(ReadState { reader: ledger.clone(), clock })),
+        Some(config) => {
+            let reader = ReadModel::new(config, clock.clone());
+            registry.register_collector(Box::new(ReadCollector(reader.clone())));
+            rota_read::router(Arc::new(ReadState { reader, clock }))
+        }
+    }
+}
+
+fn seed() -> [u8; 32] {
+    rand::make_rng::<StdRng>().random()
+}
+
+/// Writes down whose ledger this is, and warns if it was another wallet's.
+fn note_scheduler(ledger: &Ledger, wallet: &Wallet) -> anyhow::Result<()> {
+    let address = wallet.address();
+    if let Some(before) = ledger.set_scheduler(address)?.filter(|before| *before != address) {
+        tracing::warn!(%before, now = %address, "this ledger was signed by another wallet so far");
+    }
+    Ok(())
+}
+
+fn uploader(
+    settings: UploadSettings,
+    gateway: Gateway,
+    ledger: &Ledger,
+    signer: &Arc<dyn Signer>,
+    metrics: &WriterMetrics,
+) -> anyhow::Result<Uploader> {
+    let bundler = Bundler::new(BundlerConfig { url: settings.url, timeout: settings.timeout })?;
+    Ok(Uploader::new(UploaderParts {
+        ledger: ledger.clone(),
+        bundler,
+        gateway,
+        mode: settings.mode,
+        signer: signer.clone(),
+        metrics: metrics.clone(),
+        seed: rand::make_rng::<StdRng>().random(),
+    }))
+}
+
+async fn poll_height(gateway: Gateway, height: HeightCache, ledger: Ledger, stop: Stop) {
+    let keep = move |height| ledger.set_block_height(height);
+    run_height_poller(gateway, height, HEIGHT_POLL_INTERVAL_DEFAULT, keep, stop.wait()).await;
+}
