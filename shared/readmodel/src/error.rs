@@ -8,10 +8,10 @@ use tokio::time::error::Elapsed;
 /// Every way in which the read model fails. "Not there" is no failure: that is an `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The database gave no answer, or refused for a reason that can pass. Of a write the outcome is
+    /// The database or the archive gave no answer, or refused for a reason that can pass. Of a write the outcome is
     /// unknown: asking for the same again is right, and safe.
-    #[error("the database did not answer")]
-    Unavailable(#[source] sqlx::Error),
+    #[error("the database, or the archive beside it, did not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else took the writer's name since: nothing was written, and nothing ever will be under
     /// this term (LSE-1).
     #[error("term {term} of this writer is over: another one runs under its name")]
@@ -62,14 +62,14 @@ impl From<sqlx::Error> for ModelError {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 Self::Damaged("a column has another type")
             }
-            other => Self::Unavailable(other),
+            other => Self::Unavailable(Box::new(other)),
         }
     }
 }
 
 impl From<Elapsed> for ModelError {
     fn from(_: Elapsed) -> Self {
-        Self::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into())
+        Self::Unavailable(Box::new(io::Error::from(io::ErrorKind::TimedOut)))
     }
 }
 

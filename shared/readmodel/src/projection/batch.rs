@@ -3,15 +3,16 @@
 
 use super::{Row, to_db};
 use crate::ModelError;
-use rota_schedule::ProcessId;
+use bytes::Bytes;
+use rota_schedule::{MessageId, ProcessId};
 use std::collections::HashMap;
 
 /// Rows in a batch.
 pub const BATCH_ROWS_MAX: usize = 512;
 /// Bytes of items in a batch of more than one row.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
-/// Items up to this many bytes lie in their rows, larger ones in a table of their own: a page reads as
-/// little of what it does not show as can be.
+/// Items up to this many bytes lie in their rows, larger ones in the archive or in a table of their own: a
+/// page reads as little of what it does not show as can be.
 pub const INLINE_BYTES_MAX: usize = 128 << 10;
 
 /// What a batch needs of the database before it may be inserted.
@@ -65,6 +66,21 @@ pub(super) fn check_size(rows: &[Row]) -> Result<(), ModelError> {
     Ok(())
 }
 
+/// The bodies of a batch that are too large for their rows.
+pub(super) fn large(rows: &[Row]) -> impl Iterator<Item = (MessageId, Bytes)> + '_ {
+    let body = |row: &Row| Some((row.entry.message_id, row.entry.message.clone()?));
+    rows.iter().filter_map(body).filter(|(_, body)| body.len() > INLINE_BYTES_MAX)
+}
+
+/// Where the bodies lie that are too large for their rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Large {
+    /// In a table of their own.
+    Table,
+    /// In the archive, where they are already.
+    Archive,
+}
+
 /// The rows of a batch by columns; `large` are the bodies that lie in a table of their own.
 #[derive(Default)]
 pub(super) struct Columns<'a> {
@@ -83,15 +99,15 @@ pub(super) struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// # Errors
     /// [`ModelError::OutOfRange`].
-    pub(super) fn of(rows: &[&'a Row]) -> Result<Self, ModelError> {
+    pub(super) fn of(rows: &[&'a Row], large: Large) -> Result<Self, ModelError> {
         let mut columns = Self::default();
         for row in rows {
-            columns.push(row)?;
+            columns.push(row, large)?;
         }
         Ok(columns)
     }
 
-    fn push(&mut self, row: &'a Row) -> Result<(), ModelError> {
+    fn push(&mut self, row: &'a Row, large: Large) -> Result<(), ModelError> {
         let entry = &row.entry;
         let message_id = &entry.message_id.as_bytes()[..];
         self.process.push(row.process.as_bytes());
@@ -106,9 +122,9 @@ impl<'a> Columns<'a> {
         self.message_length.push(length);
         let inline = entry.message.as_deref().filter(|message| message.len() <= INLINE_BYTES_MAX);
         self.message.push(inline);
-        if let (None, Some(large)) = (inline, &entry.message) {
+        if let (None, Some(body), Large::Table) = (inline, &entry.message, large) {
             self.large.0.push(message_id);
-            self.large.1.push(large);
+            self.large.1.push(body);
         }
         Ok(())
     }

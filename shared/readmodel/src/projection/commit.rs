@@ -5,9 +5,9 @@
 //! rare, and asked afterwards. A row that is there makes it fail as a whole, so a batch that conflicts
 //! in one row leaves nothing of the others behind.
 
-use super::batch::{Columns, Needs, check_size};
+use super::batch::{Columns, Large, Needs, check_size, large};
 use super::{ANSWER_MAX, Projection, Row, Session, fixed, from_db};
-use crate::ModelError;
+use crate::{ModelError, bodies};
 use rota_schedule::{AssignmentId, ProcessId};
 use sqlx::{PgConnection, Row as _};
 use std::collections::{HashMap, HashSet};
@@ -74,6 +74,9 @@ impl Projection {
             return Ok(());
         }
         self.settle().await?;
+        if let Some(archive) = &self.archive {
+            timeout(ANSWER_MAX, bodies::store(archive, large(rows))).await??;
+        }
         let mut session = Session::open(&self.pool).await?;
         let committed = timeout(ANSWER_MAX, self.commit(&mut session.connection, rows)).await;
         session.finish(committed)
@@ -94,7 +97,7 @@ impl Projection {
             }
         }
         let why = "others keep inserting the same rows";
-        Err(ModelError::Unavailable(sqlx::Error::Protocol(why.to_owned())))
+        Err(ModelError::Unavailable(why.into()))
     }
 
     /// Inserts all rows; false if what they need does not hold, so that none was.
@@ -104,7 +107,8 @@ impl Projection {
         needs: &Needs<'_>,
         rows: &[&Row],
     ) -> Result<bool, Insert> {
-        let columns = Columns::of(rows).map_err(Insert::Failed)?;
+        let large = if self.archive.is_some() { Large::Archive } else { Large::Table };
+        let columns = Columns::of(rows, large).map_err(Insert::Failed)?;
         let done = sqlx::query(INSERT)
             .bind(self.writer)
             .bind(self.term)
@@ -178,7 +182,7 @@ async fn missing<'a>(
     connection: &mut PgConnection,
     rows: Vec<&'a Row>,
 ) -> Result<Vec<&'a Row>, ModelError> {
-    let columns = Columns::of(&rows)?;
+    let columns = Columns::of(&rows, Large::Archive)?;
     let found = sqlx::query(PRESENT)
         .bind(&columns.process)
         .bind(&columns.nonce)

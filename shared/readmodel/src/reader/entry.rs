@@ -3,7 +3,8 @@
 use super::row::{self, Progress, number, value};
 use super::statement::{Query, Standing, Statement};
 use crate::ModelError;
-use rota_schedule::{Entry, ProcessId};
+use crate::bodies::Stored;
+use rota_schedule::ProcessId;
 use sqlx::postgres::PgRow;
 
 /// The column at which an entry begins: its kind and its process precede it.
@@ -36,7 +37,7 @@ pub(super) enum Sense {
     /// It is a process.
     Process,
     /// It is an item or an assignment.
-    Entry(Entry),
+    Entry(Stored),
 }
 
 impl Statement for Lookup {
@@ -72,7 +73,7 @@ pub(super) struct Search {
 
 /// An entry, and whether no earlier place of the item can be missing from the snapshot.
 pub(super) struct Finding {
-    pub(super) entry: Entry,
+    pub(super) entry: Stored,
     earliest: bool,
 }
 
@@ -90,7 +91,7 @@ impl Statement for Search {
             let entry = row::entry(row, ENTRY)?;
             let complete: Option<i64> = value(row, AFTER_ENTRY)?;
             let complete = complete.map(row::unsigned).transpose()?;
-            let earliest = complete.is_some_and(|time| entry.timestamp.0 <= time);
+            let earliest = complete.is_some_and(|time| entry.timestamp() <= time);
             return Ok(Some(Finding { entry, earliest }));
         }
         let row = of_kind(rows, ASSIGNMENT)?;
@@ -101,7 +102,7 @@ impl Statement for Search {
     /// for a page.
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
         match answer {
-            Some(found) if found.earliest && found.entry.message.is_some() => Standing::Final,
+            Some(found) if found.earliest && found.entry.has_message() => Standing::Final,
             _ => Standing::Unknown,
         }
     }
@@ -111,7 +112,7 @@ impl Statement for Search {
 pub(super) struct Latest(pub(super) ProcessId);
 
 impl Statement for Latest {
-    type Answer = Option<(Entry, Option<Progress>)>;
+    type Answer = Option<(Stored, Option<Progress>)>;
 
     const SQL: &'static str = include_str!("sql/latest.sql");
 
@@ -169,7 +170,7 @@ fn newest(progress: Option<Progress>, trusted: &dyn Fn(Progress) -> bool) -> Sta
 pub(super) struct First(pub(super) ProcessId);
 
 impl Statement for First {
-    type Answer = Option<Entry>;
+    type Answer = Option<Stored>;
 
     const SQL: &'static str = include_str!("sql/first.sql");
 

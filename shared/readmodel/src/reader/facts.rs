@@ -14,8 +14,16 @@ pub(super) const WRITERS_MAX: u16 = 1_024;
 /// Asks for the bytes of an item or an assignment.
 pub(super) struct Raw(pub(super) [u8; 32]);
 
+/// Where bytes are.
+pub(super) enum Bytewise {
+    /// Here.
+    Here(Bytes),
+    /// In the archive: they are a message of this length.
+    Elsewhere(usize),
+}
+
 impl Statement for Raw {
-    type Answer = Option<Bytes>;
+    type Answer = Option<Bytewise>;
 
     const SQL: &'static str = include_str!("sql/raw.sql");
 
@@ -27,9 +35,12 @@ impl Statement for Raw {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let bytes: Option<&[u8]> = value(row, 0)?;
-        let bytes = bytes.ok_or(ModelError::Damaged("the bytes of a message are missing"))?;
-        Ok(Some(Bytes::copy_from_slice(bytes)))
+        if let Some(bytes) = value::<Option<&[u8]>>(row, 0)? {
+            return Ok(Some(Bytewise::Here(Bytes::copy_from_slice(bytes))));
+        }
+        let length = usize::try_from(value::<i32>(row, 1)?);
+        let length = length.map_err(|_| ModelError::Damaged("a length is negative"))?;
+        Ok(Some(Bytewise::Elsewhere(length)))
     }
 
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {

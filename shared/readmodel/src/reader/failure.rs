@@ -24,9 +24,9 @@ pub(super) enum Failure {
     /// It failed.
     #[error("the database failed")]
     Broken(#[source] sqlx::Error),
-    /// It answered what cannot be.
+    /// It answered what cannot be, or the archive did not answer.
     #[error(transparent)]
-    Damaged(#[from] ModelError),
+    Model(#[from] ModelError),
 }
 
 impl Failure {
@@ -51,9 +51,7 @@ impl Failure {
                 !error.code().is_some_and(|code| code.starts_with("40"))
             }
             Self::Broken(_) => true,
-            Self::Busy | Self::NoSource | Self::Overdue | Self::NoWriter | Self::Damaged(_) => {
-                false
-            }
+            Self::Busy | Self::NoSource | Self::Overdue | Self::NoWriter | Self::Model(_) => false,
         }
     }
 }
@@ -61,7 +59,7 @@ impl Failure {
 impl From<Failure> for ReadError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Damaged(error) => error.into(),
+            Failure::Model(error) => error.into(),
             other => Self::Unavailable(Box::new(other)),
         }
     }

@@ -35,13 +35,15 @@ pub use source::LeftOut;
 pub use stats::{Fallbacks, ReadStats, SourceStats};
 
 use crate::DatabaseUrl;
+use crate::bodies::{self, Stored};
 use bytes::Bytes;
 use entry::{First, Latest, Lookup, Newest, Search, Sense};
-use facts::{Raw, Scheduler};
+use facts::{Bytewise, Raw, Scheduler};
 use failure::Failure;
-use page::PageOf;
+use page::{PageOf, Sheet};
+use rota_archive::Archive;
 use rota_schedule::{
-    Clock, Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    Clock, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
 };
 use source::Source;
 use sources::Sources;
@@ -70,6 +72,8 @@ pub struct ReadModelConfig {
     pub replicas: Vec<DatabaseUrl>,
     /// The primary. Without one, what only it can answer is not answered.
     pub primary: Option<DatabaseUrl>,
+    /// Where the bodies lie that are too large for the database, if the writers have an archive.
+    pub archive: Option<Archive>,
     /// The most connections to each database.
     pub connections: u32,
     /// How old a replica's snapshot may be to answer by itself for the newest entry and for open pages;
@@ -84,6 +88,7 @@ impl Default for ReadModelConfig {
         Self {
             replicas: Vec::new(),
             primary: None,
+            archive: None,
             connections: CONNECTIONS_DEFAULT,
             staleness_max: Duration::ZERO,
             lag_max: LAG_MAX_DEFAULT,
@@ -98,6 +103,7 @@ pub struct ReadModel(Arc<Inner>);
 
 struct Inner {
     sources: Sources,
+    archive: Option<Archive>,
     staleness_max: Duration,
     clock: Arc<dyn Clock>,
     fallbacks: FallbackCounters,
@@ -107,7 +113,8 @@ impl ReadModel {
     /// Connects nothing: the first read does. `clock` tells how old a snapshot is, if that matters.
     #[must_use]
     pub fn new(config: ReadModelConfig, clock: Arc<dyn Clock>) -> Self {
-        let ReadModelConfig { replicas, primary, connections, staleness_max, lag_max } = config;
+        let ReadModelConfig { replicas, primary, archive, connections, staleness_max, lag_max } =
+            config;
         let replica = |url: DatabaseUrl| {
             let name = url.to_string();
             Arc::new(Source::new(name, url.replica(), connections, REPLICA_ANSWER_MAX))
@@ -118,7 +125,7 @@ impl ReadModel {
         });
         let sources = Sources::new(replicas.into_iter().map(replica).collect(), primary, lag_max);
         let fallbacks = FallbackCounters::default();
-        Self(Arc::new(Inner { sources, staleness_max, clock, fallbacks }))
+        Self(Arc::new(Inner { sources, archive, staleness_max, clock, fallbacks }))
     }
 
     /// What it has done so far.
@@ -168,7 +175,7 @@ impl Inner {
                 None => return Ok(Answer::Replica(answer)),
                 Some(reason) => reason,
             },
-            Err(Failure::Damaged(error)) => return Err(Failure::Damaged(error)),
+            Err(Failure::Model(error)) => return Err(Failure::Model(error)),
             Err(_) => Reason::NoReplica,
         };
         self.fallbacks.add(reason);
@@ -234,7 +241,26 @@ impl Inner {
 
     async fn page(&self, process: ProcessId, query: PageQuery) -> Result<Option<Found>, Failure> {
         let page = PageOf { process, query, settle_absence: true };
-        Ok(self.ask(&page).await?.map(|sheet| Found::Page(sheet.page)))
+        match self.ask(&page).await? {
+            Some(sheet) => self.found_page(sheet).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn found_page(&self, sheet: Sheet) -> Result<Option<Found>, Failure> {
+        Ok(Some(Found::Page(sheet.complete(self.archive.as_ref()).await?)))
+    }
+
+    async fn found_entry(&self, stored: Option<Stored>) -> Result<Option<Found>, Failure> {
+        Ok(self.complete(stored).await?.map(Found::Entry))
+    }
+
+    /// An entry with everything it has.
+    async fn complete(&self, stored: Option<Stored>) -> Result<Option<Entry>, Failure> {
+        match stored {
+            Some(stored) => Ok(Some(stored.complete(self.archive.as_ref()).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Finds what an id stands for that may be anything.
@@ -242,7 +268,7 @@ impl Inner {
         let mut page = PageOf { process: ProcessId::new(id), query, settle_absence: false };
         let no_process = match self.ask_for_whose(&page).await? {
             Answer::Replica(Some(sheet)) | Answer::Primary(Some(sheet)) => {
-                return Ok(Some(Found::Page(sheet.page)));
+                return self.found_page(sheet).await;
             }
             Answer::Replica(None) => false,
             Answer::Primary(None) => true,
@@ -252,10 +278,10 @@ impl Inner {
             // The replica lacked something: it may lack the process too.
             page.settle_absence = true;
             if let Some(sheet) = self.sources.ask_primary(&page).await? {
-                return Ok(Some(Found::Page(sheet.page)));
+                return self.found_page(sheet).await;
             }
         }
-        Ok(found.into_inner().map(|found| Found::Entry(found.entry)))
+        self.found_entry(found.into_inner().map(|found| found.entry)).await
     }
 
     async fn find(
@@ -269,10 +295,29 @@ impl Inner {
             None => self.find_any(id, query).await,
             Some(process) if process == as_process => self.page(process, query).await,
             Some(process) => match self.ask(&Lookup { id, process }).await? {
-                Some(Sense::Entry(entry)) => Ok(Some(Found::Entry(entry))),
+                Some(Sense::Entry(entry)) => self.found_entry(Some(entry)).await,
                 Some(Sense::Process) => self.page(as_process, query).await,
                 None => Ok(None),
             },
+        }
+    }
+
+    async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, Failure> {
+        let newest = self.ask_for_newest(&Latest(process)).await?;
+        self.complete(newest.map(|(stored, _)| stored)).await
+    }
+
+    async fn first(&self, process: ProcessId) -> Result<Option<Entry>, Failure> {
+        self.complete(self.ask(&First(process)).await?).await
+    }
+
+    async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, Failure> {
+        match self.ask(&Raw(id)).await? {
+            None => Ok(None),
+            Some(Bytewise::Here(bytes)) => Ok(Some(bytes)),
+            Some(Bytewise::Elsewhere(length)) => {
+                Ok(Some(bodies::fetch(self.archive.as_ref(), MessageId::new(id), length).await?))
+            }
         }
     }
 
@@ -297,8 +342,7 @@ impl ScheduleReader for ReadModel {
     }
 
     async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
-        let newest = in_time(self.0.ask_for_newest(&Latest(process))).await?;
-        Ok(newest.map(|(entry, _)| entry))
+        in_time(self.0.latest(process)).await
     }
 
     async fn head(&self, process: ProcessId) -> Result<Option<u64>, ReadError> {
@@ -308,12 +352,12 @@ impl ScheduleReader for ReadModel {
 
     async fn process(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
         // An imported process has no assignment of its own: its first entry is a message.
-        let first = in_time(self.0.ask(&First(process))).await?;
+        let first = in_time(self.0.first(process)).await?;
         Ok(first.filter(|entry| entry.message_id == process.into()))
     }
 
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
-        in_time(self.0.ask(&Raw(id))).await
+        in_time(self.0.raw(id)).await
     }
 
     async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {

@@ -3,7 +3,9 @@
 use super::row::{self, Progress, value};
 use super::statement::{Query, Standing, Statement, clamped};
 use crate::ModelError;
+use crate::bodies::{self, Stored};
 use bytes::{Buf, Bytes};
+use rota_archive::Archive;
 use rota_schedule::{
     AssignmentId, Cursor, Entry, MessageId, PAGE_BYTES_MAX, Page, PageQuery, ProcessId, Timestamp,
 };
@@ -11,7 +13,7 @@ use sqlx::postgres::PgRow;
 
 /// What precedes the items of an entry: nonce, timestamp, both lengths, both ids. In bytes.
 const ENTRY_HEAD_BYTES: usize = 8 + 8 + 4 + 4 + 32 + 32;
-/// The length of a message whose bytes lie elsewhere.
+/// The length of a message that was only assigned: its bytes are nobody's here.
 const NO_MESSAGE: i32 = -1;
 /// The writer of a process that is bound to none.
 const NO_WRITER: i32 = -1;
@@ -27,8 +29,19 @@ pub(super) struct PageOf {
 
 /// A page, and what its snapshot knows.
 pub(super) struct Sheet {
-    pub(super) page: Page,
+    entries: Vec<Stored>,
+    has_next: bool,
+    head: u64,
+    closed: bool,
     progress: Option<Progress>,
+}
+
+impl Sheet {
+    /// The page with everything that belongs on it.
+    pub(super) async fn complete(self, archive: Option<&Archive>) -> Result<Page, ModelError> {
+        let Self { entries, has_next, head, closed, .. } = self;
+        Ok(Page { entries: bodies::complete(entries, archive).await?, has_next, head, closed })
+    }
 }
 
 impl Statement for PageOf {
@@ -56,7 +69,7 @@ impl Statement for PageOf {
         };
         let header = Header::read(value(header, 0)?)?;
         let Header { head, head_time, progress, first, last, stop } = header;
-        let entries = unpack(gather(rows)?, row::unsigned(first)?)?;
+        let entries = unpack(rows, row::unsigned(first)?)?;
         let promised = (stop - first + 1).max(0);
         if usize::try_from(promised).ok() != Some(entries.len()) {
             return Err(ModelError::Damaged("an entry is missing"));
@@ -64,7 +77,7 @@ impl Statement for PageOf {
         let has_next = promised > 0 && stop < last;
         let promised = progress.map(|progress| Timestamp(progress.closed));
         let closed = has_next || self.query.bounds.are_closed(head, Timestamp(head_time), promised);
-        Ok(Some(Sheet { page: Page { entries, has_next, head, closed }, progress }))
+        Ok(Some(Sheet { entries, has_next, head, closed, progress }))
     }
 
     fn progress(&self, answer: &Self::Answer) -> Option<Progress> {
@@ -75,10 +88,8 @@ impl Statement for PageOf {
         match answer {
             None if self.settle_absence => Standing::Unknown,
             None => Standing::Final,
-            Some(sheet) if sheet.page.closed || sheet.progress.is_some_and(trusted) => {
-                Standing::Final
-            }
-            Some(sheet) => Standing::IfHead(self.process, sheet.page.head),
+            Some(sheet) if sheet.closed || sheet.progress.is_some_and(trusted) => Standing::Final,
+            Some(sheet) => Standing::IfHead(self.process, sheet.head),
         }
     }
 }
@@ -111,31 +122,24 @@ impl Header {
     }
 }
 
-/// The entries' rows in one buffer, of which they then hold slices.
-fn gather(rows: &[PgRow]) -> Result<Bytes, ModelError> {
+/// Cuts rows into entries, which follow each other from `first` on. They hold slices of one buffer.
+fn unpack(rows: &[PgRow], first: u64) -> Result<Vec<Stored>, ModelError> {
     let packed: Vec<&[u8]> = rows.iter().map(|row| value(row, 0)).collect::<Result<_, _>>()?;
-    Ok(Bytes::from(packed.concat()))
-}
-
-/// Cuts a page into its entries, which follow each other from `first` on.
-fn unpack(mut packed: Bytes, first: u64) -> Result<Vec<Entry>, ModelError> {
-    let mut entries = Vec::new();
-    for nonce in first.. {
-        if packed.is_empty() {
-            break;
-        }
-        let entry = take_entry(&mut packed)?;
-        if entry.nonce != nonce {
-            return Err(ModelError::Damaged("entries do not follow each other"));
-        }
-        entries.push(entry);
+    let mut rest = Bytes::from(packed.concat());
+    let mut entries = Vec::with_capacity(packed.len());
+    for (nonce, packed) in (first..).zip(packed) {
+        entries.push(entry(rest.split_to(packed.len()), nonce)?);
     }
     Ok(entries)
 }
 
-fn take_entry(packed: &mut Bytes) -> Result<Entry, ModelError> {
-    let mut head = take(packed, Some(ENTRY_HEAD_BYTES))?;
-    let nonce = head.get_u64();
+/// Reads one entry, which must have this nonce. What follows the assignment is the message; nothing at all
+/// if that lies in the archive.
+fn entry(mut packed: Bytes, nonce: u64) -> Result<Stored, ModelError> {
+    let mut head = take(&mut packed, Some(ENTRY_HEAD_BYTES))?;
+    if head.get_u64() != nonce {
+        return Err(ModelError::Damaged("entries do not follow each other"));
+    }
     let timestamp = Timestamp(head.get_u64());
     let (assignment, message) = (head.get_i32(), head.get_i32());
     let mut id = || {
@@ -143,17 +147,13 @@ fn take_entry(packed: &mut Bytes) -> Result<Entry, ModelError> {
         head.copy_to_slice(&mut bytes);
         bytes
     };
-    Ok(Entry {
-        nonce,
-        timestamp,
-        assignment_id: AssignmentId::new(id()),
-        message_id: MessageId::new(id()),
-        assignment: take(packed, usize::try_from(assignment).ok())?,
-        message: match message {
-            NO_MESSAGE => None,
-            length => Some(take(packed, usize::try_from(length).ok())?),
-        },
-    })
+    let (assignment_id, message_id) = (AssignmentId::new(id()), MessageId::new(id()));
+    let assignment = take(&mut packed, usize::try_from(assignment).ok())?;
+    let length = (message != NO_MESSAGE).then_some(message);
+    let is_here = !packed.is_empty() || length == Some(0);
+    let message = is_here.then_some(packed);
+    let entry = Entry { nonce, timestamp, assignment_id, message_id, assignment, message };
+    Stored::new(entry, length)
 }
 
 /// The next bytes, if there are so many.

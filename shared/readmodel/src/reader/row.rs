@@ -1,6 +1,7 @@
 //! Reads the columns of a row. Whatever the database sends, the answer is a value or an error.
 
 use crate::ModelError;
+use crate::bodies::Stored;
 use bytes::Bytes;
 use rota_schedule::{AssignmentId, Entry, MessageId, Timestamp};
 use sqlx::postgres::PgRow;
@@ -48,19 +49,15 @@ pub(super) fn progress(row: &PgRow, index: usize) -> Result<Option<Progress>, Mo
 }
 
 /// An entry: nonce, timestamp, both ids, the message's length, assignment and message.
-pub(super) fn entry(row: &PgRow, index: usize) -> Result<Entry, ModelError> {
-    let length: Option<i32> = value(row, index + 4)?;
+pub(super) fn entry(row: &PgRow, index: usize) -> Result<Stored, ModelError> {
     let message: Option<&[u8]> = value(row, index + 6)?;
-    let there = message.map(|bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX));
-    if length != there {
-        return Err(ModelError::Damaged("a message is not as long as its entry says"));
-    }
-    Ok(Entry {
+    let entry = Entry {
         nonce: number(row, index)?,
         timestamp: Timestamp(number(row, index + 1)?),
         assignment_id: AssignmentId::new(id(row, index + 2)?),
         message_id: MessageId::new(id(row, index + 3)?),
         assignment: Bytes::copy_from_slice(value(row, index + 5)?),
         message: message.map(Bytes::copy_from_slice),
-    })
+    };
+    Stored::new(entry, value(row, index + 4)?)
 }

@@ -54,7 +54,7 @@ impl Sources {
         let mut last = Failure::NoSource;
         for replica in self.order(last_resort) {
             match self.ask_replica(replica, statement).await {
-                Err(Failure::Damaged(error)) => return Err(Failure::Damaged(error)),
+                Err(Failure::Model(error)) => return Err(Failure::Model(error)),
                 Err(failure) => last = failure,
                 answer => return answer,
             }
