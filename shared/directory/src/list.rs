@@ -190,3 +190,6 @@ fn name_of(url: &Url) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
     host.chars().map(plain).chain(port.chars()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,3 +74,6 @@ fn better_of_two<'a>(
     let drawn = [writers.get(first), writers.get(second)].into_iter().flatten().copied();
     drawn.min_by_key(|writer| (Room::of(writer.load), writer.processes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ impl Setting for Database {
         self.0.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,3 +98,6 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! counters by writer; so they never wait for each other in a circle.
 
 mod load;
+#[cfg(test)]
+mod plans;
 mod row;
 mod session;
 mod statement;
@@ -41,10 +43,12 @@ impl PostgresDirectory {
         process: ProcessId,
         name: &WriterName,
     ) -> DirectoryResult<WriterName> {
-        let bind = sqlx::query(statement::BIND)
-            .bind(&process.as_bytes()[..])
-            .bind(name.as_str())
-            .bind(i16::from(counter(process)));
+        let bind = || {
+            sqlx::query(statement::BIND)
+                .bind(&process.as_bytes()[..])
+                .bind(name.as_str())
+                .bind(i16::from(counter(process)))
+        };
         if !self.rows(bind).await?.is_empty() {
             return Ok(name.clone());
         }
@@ -53,7 +57,7 @@ impl PostgresDirectory {
     }
 
     async fn look_up(&self, process: ProcessId) -> DirectoryResult<Option<WriterName>> {
-        let query = sqlx::query(statement::OWNER).bind(&process.as_bytes()[..]);
+        let query = || sqlx::query(statement::OWNER).bind(&process.as_bytes()[..]);
         self.rows(query).await?.first().map(writer).transpose()
     }
 
@@ -64,11 +68,13 @@ impl PostgresDirectory {
         to: &WriterName,
     ) -> DirectoryResult<Option<WriterName>> {
         for _ in 0..REBIND_ATTEMPTS_MAX {
-            let rebind = sqlx::query(statement::REBIND)
-                .bind(&process.as_bytes()[..])
-                .bind(from.as_str())
-                .bind(to.as_str())
-                .bind(i16::from(counter(process)));
+            let rebind = || {
+                sqlx::query(statement::REBIND)
+                    .bind(&process.as_bytes()[..])
+                    .bind(from.as_str())
+                    .bind(to.as_str())
+                    .bind(i16::from(counter(process)))
+            };
             if !self.rows(rebind).await?.is_empty() {
                 return Ok(Some(to.clone()));
             }
@@ -85,7 +91,7 @@ impl PostgresDirectory {
 
     /// The writers, or the one of this name.
     async fn find(&self, name: Option<&WriterName>) -> DirectoryResult<Vec<WriterRecord>> {
-        let query = match name {
+        let query = || match name {
             None => sqlx::query(statement::WRITERS),
             Some(name) => sqlx::query(statement::WRITER).bind(name.as_str()),
         };
@@ -93,8 +99,8 @@ impl PostgresDirectory {
     }
 
     async fn put_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
-        self.rows(statement::make(&[name.as_str()])).await?;
-        self.rows(statement::policy(name, policy)).await?;
+        self.rows(|| statement::make(&[name.as_str()])).await?;
+        self.rows(|| statement::policy(name, policy)).await?;
         Ok(())
     }
 
@@ -106,16 +112,20 @@ impl PostgresDirectory {
     ) -> DirectoryResult<Option<Lease>> {
         let lease = taken(holder, seen)?;
         if seen.is_none() {
-            self.rows(statement::make(&[name.as_str()])).await?;
+            self.rows(|| statement::make(&[name.as_str()])).await?;
         }
         let whose = seen.map(|seen| seen.holder.0);
-        let take = sqlx::query(statement::TAKE)
-            .bind(name.as_str())
-            .bind(&lease.holder.0[..])
-            .bind(to_db(lease.beat, "a beat")?)
-            .bind(whose.as_ref().map(|holder| &holder[..]))
-            .bind(to_db(seen.map_or(0, |seen| seen.beat), "a beat")?)
-            .bind(seen.is_some_and(|seen| seen.released));
+        let beat = to_db(lease.beat, "a beat")?;
+        let seen_beat = to_db(seen.map_or(0, |seen| seen.beat), "a beat")?;
+        let take = || {
+            sqlx::query(statement::TAKE)
+                .bind(name.as_str())
+                .bind(&lease.holder.0[..])
+                .bind(beat)
+                .bind(whose.as_ref().map(|holder| &holder[..]))
+                .bind(seen_beat)
+                .bind(seen.is_some_and(|seen| seen.released))
+        };
         if !self.rows(take).await?.is_empty() {
             return Ok(Some(lease));
         }
@@ -131,18 +141,20 @@ impl PostgresDirectory {
         url: &str,
         load: Load,
     ) -> DirectoryResult<Option<Lease>> {
-        let beat = sqlx::query(statement::BEAT)
-            .bind(name.as_str())
-            .bind(&holder.0[..])
-            .bind(url)
-            .bind(i32::from(load.signing_permille))
-            .bind(i64::from(load.waiting));
+        let beat = || {
+            sqlx::query(statement::BEAT)
+                .bind(name.as_str())
+                .bind(&holder.0[..])
+                .bind(url)
+                .bind(i32::from(load.signing_permille))
+                .bind(i64::from(load.waiting))
+        };
         let rows = self.rows(beat).await?;
         rows.first().map_or(Ok(None), lease)
     }
 
     async fn give_back(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
-        let release = sqlx::query(statement::RELEASE).bind(name.as_str()).bind(&holder.0[..]);
+        let release = || sqlx::query(statement::RELEASE).bind(name.as_str()).bind(&holder.0[..]);
         Ok(!self.rows(release).await?.is_empty())
     }
 }

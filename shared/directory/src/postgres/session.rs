@@ -1,10 +1,14 @@
 //! The use of one connection for one answer.
 
 use super::PostgresDirectory;
+use super::statement::Statement;
 use rota_schedule::{DirectoryError, DirectoryResult};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{PgConnection, Postgres, query::Query};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres};
+
+/// Attempts of one statement, the first included.
+const ATTEMPTS_MAX: u32 = 3;
 
 /// A connection in use. One whose use did not end with an answer, or was given up, is not used again.
 pub(super) struct Session {
@@ -39,19 +43,25 @@ impl PostgresDirectory {
         Ok(Session { connection, answered: false })
     }
 
-    /// The rows of one statement.
-    pub(super) async fn rows(
+    /// The rows of one statement. A connection that breaks is replaced, at most [`ATTEMPTS_MAX`] times:
+    /// a restart of the primary leaves dead ones in the pool, and every statement may run twice.
+    pub(super) async fn rows<'q>(
         &self,
-        query: Query<'_, Postgres, PgArguments>,
+        statement: impl Fn() -> Statement<'q>,
     ) -> DirectoryResult<Vec<PgRow>> {
-        let mut session = self.session().await?;
-        let connection: &mut PgConnection = session.connection();
-        let rows = query.fetch_all(connection).await;
-        session.finish(rows)
+        let mut attempt = 1;
+        loop {
+            let mut session = self.session().await?;
+            let connection: &mut PgConnection = session.connection();
+            match statement().fetch_all(connection).await {
+                Err(sqlx::Error::Io(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                rows => return session.finish(rows),
+            }
+        }
     }
 }
 
 /// Nothing that came back says whether the statement took effect.
-pub(super) fn unavailable(error: sqlx::Error) -> DirectoryError {
+fn unavailable(error: sqlx::Error) -> DirectoryError {
     DirectoryError::Unavailable(Box::new(error))
 }
