@@ -65,6 +65,12 @@ fn the_read_function_links_its_database_but_no_ledger_no_signer_and_no_client() 
 }
 
 #[test]
+fn the_route_function_links_neither_a_database_nor_a_ledger() {
+    assert!(links("rota-route").contains("aws-sdk-dynamodb"), "its directory is there");
+    links_none_of("rota-route", &["sqlx", "rocksdb", "librocksdb-sys", "reqwest", "aws-lc"]);
+}
+
+#[test]
 fn the_writer_links_no_lambda() {
     links_none_of("rota-writer", &["lambda", "rota-lambda"]);
     links_none_of("rota", &["lambda", "rota-lambda"]);
@@ -84,6 +90,18 @@ fn the_layers_are_in_order() {
         ("rota-directory", &[ans104, "rota-aws", schedule, "rota-service"]),
         ("rota-lambda", &[ans104, schedule, "rota-service", wire]),
         ("rota-read", &[ans104, "rota-lambda", "rota-readmodel", schedule, "rota-service", wire]),
+        (
+            "rota-route",
+            &[
+                ans104,
+                "rota-aws",
+                "rota-directory",
+                "rota-lambda",
+                schedule,
+                "rota-service",
+                wire,
+            ],
+        ),
     ] {
         assert_eq!(own(package), below, "{package}");
     }
@@ -91,7 +109,7 @@ fn the_layers_are_in_order() {
 
 #[test]
 fn what_ships_has_no_failpoints_and_no_testkit() {
-    for package in ["rota", "rota-read"] {
+    for package in ["rota", "rota-read", "rota-route"] {
         let linked = links(package);
         assert!(!linked.contains("rota-testkit") && !linked.contains("rota-tests"), "{package}");
     }
