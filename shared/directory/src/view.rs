@@ -7,7 +7,7 @@ use rota_schedule::{Lease, WriterName, WriterRecord};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How old a view may become before it is refreshed.
+/// How old a view may become before a router refreshes it.
 pub const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// How long a lease may stay unchanged before its writer gets no new processes. Several beats.
 pub const SILENCE_MAX: Duration = Duration::from_secs(6);
@@ -29,12 +29,6 @@ pub struct View {
 }
 
 impl View {
-    /// Whether it is time to ask the directory.
-    #[must_use]
-    pub fn is_due(&self, now: Instant) -> bool {
-        self.refreshed.is_none_or(|at| now.saturating_duration_since(at) >= REFRESH_EVERY)
-    }
-
     /// Takes in what the directory answered to a question asked at `now`.
     pub fn refresh(&mut self, writers: Vec<WriterRecord>, now: Instant) {
         let known = |writer: &WriterRecord| {

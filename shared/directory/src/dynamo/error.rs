@@ -34,18 +34,11 @@ where
 
 /// The record as it was, of an update whose condition did not hold; empty if there was none.
 pub(super) fn refused_update(error: SdkError<UpdateItemError>) -> DirectoryResult<Item> {
-    match error {
-        SdkError::ServiceError(refusal)
-            if refusal.err().is_conditional_check_failed_exception() =>
-        {
-            match refusal.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(failed) => {
-                    Ok(failed.item.unwrap_or_default())
-                }
-                _ => Ok(Item::new()),
-            }
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+            Ok(failed.item().cloned().unwrap_or_default())
         }
-        other => Err(unavailable(other)),
+        _ => Err(unavailable(error)),
     }
 }
 

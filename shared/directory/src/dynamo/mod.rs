@@ -25,8 +25,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use error::{refused_update, unavailable};
 use item::{
-    BINDING, PK, SK, WRITERS, binary, flag, lease_of, number, of_writer, process_key, record_key,
-    records, text, wallets, writer_of,
+    BINDING, Item, PK, SK, WRITERS, binary, flag, lease_of, number, of_writer, process_key,
+    record_key, records, text, wallets, writer_of,
 };
 use rota_aws::SdkConfig;
 use rota_schedule::{
@@ -67,13 +67,6 @@ impl DynamoDirectory {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    async fn look_up(&self, process: ProcessId) -> DirectoryResult<Option<WriterName>> {
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.key(PK, text(process_key(process))).key(SK, text(BINDING));
-        let answer = request.send().await.map_err(unavailable)?;
-        answer.item().map(writer_of).transpose()
-    }
-
     /// The writers, or the one of this name.
     async fn find(&self, name: Option<&WriterName>) -> DirectoryResult<Vec<WriterRecord>> {
         let request = self.client.query().table_name(&self.table).consistent_read(true);
@@ -91,95 +84,26 @@ impl DynamoDirectory {
         }
         records(&items)
     }
+}
 
-    async fn put_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
-        self.make_counters(name).await?;
-        let request = self
-            .update(name)
-            .update_expression(
-                "SET no_route = :no_route, wallets_to_route = :wallets, wallets_only = :only",
-            )
-            .expression_attribute_values(":no_route", flag(policy.no_route))
-            .expression_attribute_values(":wallets", wallets(&policy.wallets_to_route))
-            .expression_attribute_values(":only", flag(policy.wallets_only));
-        request.send().await.map_err(unavailable)?;
-        Ok(())
-    }
-
-    async fn take(
-        &self,
-        name: &WriterName,
-        holder: LeaseHolder,
-        seen: Option<Lease>,
-    ) -> DirectoryResult<Option<Lease>> {
-        let lease = taken(holder, seen)?;
-        let request = self
-            .update(name)
-            .update_expression("SET holder = :holder, beat = :beat, released = :released")
-            .expression_attribute_values(":holder", binary(lease.holder))
-            .expression_attribute_values(":beat", number(lease.beat))
-            .expression_attribute_values(":released", flag(lease.released));
-        let request = match seen {
-            None => {
-                self.make_counters(name).await?;
-                request.condition_expression("attribute_not_exists(holder)")
-            }
-            Some(seen) => request
-                .condition_expression("holder = :whose AND beat = :seen AND released = :given_back")
-                .expression_attribute_values(":whose", binary(seen.holder))
-                .expression_attribute_values(":seen", number(seen.beat))
-                .expression_attribute_values(":given_back", flag(seen.released)),
-        };
-        match request.send().await {
-            Ok(_) => Ok(Some(lease)),
-            // An attempt whose answer was lost may have taken it.
-            Err(error) => Ok(lease_of(&refused_update(error)?)?.filter(|there| *there == lease)),
-        }
-    }
-
-    async fn put_beat(
-        &self,
-        name: &WriterName,
-        holder: LeaseHolder,
-        url: &str,
-        load: Load,
-    ) -> DirectoryResult<Option<Lease>> {
-        let request = self
-            .update(name)
-            .update_expression(
-                "SET base_url = :url, signing_permille = :signing, waiting = :waiting, \
-                 beat = beat + :one",
-            )
-            .condition_expression("holder = :holder")
-            .expression_attribute_values(":url", text(url))
-            .expression_attribute_values(":signing", number(load.signing_permille))
-            .expression_attribute_values(":waiting", number(load.waiting))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":holder", binary(holder))
-            .return_values(ReturnValue::AllNew);
-        match request.send().await {
-            Ok(answer) => lease_of(&answer.attributes.unwrap_or_default()),
-            Err(error) => refused_update(error).map(|_| None),
-        }
-    }
-
-    async fn give_back(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
-        let request = self
-            .update(name)
-            .update_expression("SET released = :released")
-            .condition_expression("holder = :holder")
-            .expression_attribute_values(":released", flag(true))
-            .expression_attribute_values(":holder", binary(holder));
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => refused_update(error).map(|_| false),
-        }
+/// Sends a change of a record. Gives the record after it, if that was asked for; `Err` is the record as it was
+/// (empty if there was none) if the condition does not hold.
+async fn change(request: UpdateItemFluentBuilder) -> DirectoryResult<Result<Item, Item>> {
+    match Box::pin(request.send()).await {
+        Ok(answer) => Ok(Ok(answer.attributes.unwrap_or_default())),
+        Err(error) => refused_update(error).map(Err),
     }
 }
 
 impl Directory for DynamoDirectory {
     async fn owner(&self, process: ProcessId) -> DirectoryResult<Option<WriterName>> {
-        within(self.look_up(process)).await
+        within(async {
+            let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+            let request = request.key(PK, text(process_key(process))).key(SK, text(BINDING));
+            let answer = request.send().await.map_err(unavailable)?;
+            answer.item().map(writer_of).transpose()
+        })
+        .await
     }
 
     async fn bind(&self, process: ProcessId, writer: &WriterName) -> DirectoryResult<WriterName> {
@@ -207,7 +131,19 @@ impl Directory for DynamoDirectory {
     }
 
     async fn set_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
-        within(self.put_policy(name, policy)).await
+        let request = self
+            .update(name)
+            .update_expression(
+                "SET no_route = :no_route, wallets_to_route = :wallets, wallets_only = :only",
+            )
+            .expression_attribute_values(":no_route", flag(policy.no_route))
+            .expression_attribute_values(":wallets", wallets(&policy.wallets_to_route))
+            .expression_attribute_values(":only", flag(policy.wallets_only));
+        within(async {
+            self.make_counters(name).await?;
+            change(request).await.map(|_| ())
+        })
+        .await
     }
 
     async fn take_lease(
@@ -216,7 +152,32 @@ impl Directory for DynamoDirectory {
         holder: LeaseHolder,
         seen: Option<Lease>,
     ) -> DirectoryResult<Option<Lease>> {
-        within(self.take(name, holder, seen)).await
+        let lease = taken(holder, seen)?;
+        let request = self
+            .update(name)
+            .update_expression("SET holder = :holder, beat = :beat, released = :released")
+            .expression_attribute_values(":holder", binary(lease.holder))
+            .expression_attribute_values(":beat", number(lease.beat))
+            .expression_attribute_values(":released", flag(lease.released));
+        let request = match seen {
+            None => request.condition_expression("attribute_not_exists(holder)"),
+            Some(seen) => request
+                .condition_expression("holder = :whose AND beat = :seen AND released = :given_back")
+                .expression_attribute_values(":whose", binary(seen.holder))
+                .expression_attribute_values(":seen", number(seen.beat))
+                .expression_attribute_values(":given_back", flag(seen.released)),
+        };
+        within(async {
+            if seen.is_none() {
+                self.make_counters(name).await?;
+            }
+            match change(request).await? {
+                Ok(_) => Ok(Some(lease)),
+                // An attempt whose answer was lost may have taken it.
+                Err(before) => Ok(lease_of(&before)?.filter(|before| *before == lease)),
+            }
+        })
+        .await
     }
 
     async fn beat(
@@ -226,10 +187,29 @@ impl Directory for DynamoDirectory {
         url: &str,
         load: Load,
     ) -> DirectoryResult<Option<Lease>> {
-        within(self.put_beat(name, holder, url, load)).await
+        let request = self
+            .update(name)
+            .update_expression(
+                "SET base_url = :url, signing_permille = :signing, waiting = :waiting, \
+                 beat = beat + :one",
+            )
+            .condition_expression("holder = :holder")
+            .expression_attribute_values(":url", text(url))
+            .expression_attribute_values(":signing", number(load.signing_permille))
+            .expression_attribute_values(":waiting", number(load.waiting))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":holder", binary(holder))
+            .return_values(ReturnValue::AllNew);
+        within(change(request)).await?.map_or(Ok(None), |after| lease_of(&after))
     }
 
     async fn release_lease(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
-        within(self.give_back(name, holder)).await
+        let request = self
+            .update(name)
+            .update_expression("SET released = :released")
+            .condition_expression("holder = :holder")
+            .expression_attribute_values(":released", flag(true))
+            .expression_attribute_values(":holder", binary(holder));
+        Ok(within(change(request)).await?.is_ok())
     }
 }

@@ -97,66 +97,6 @@ impl PostgresDirectory {
         };
         self.rows(query).await?.iter().map(record).collect()
     }
-
-    async fn put_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
-        self.rows(|| statement::make(&[name.as_str()])).await?;
-        self.rows(|| statement::policy(name, policy)).await?;
-        Ok(())
-    }
-
-    async fn take(
-        &self,
-        name: &WriterName,
-        holder: LeaseHolder,
-        seen: Option<Lease>,
-    ) -> DirectoryResult<Option<Lease>> {
-        let lease = taken(holder, seen)?;
-        if seen.is_none() {
-            self.rows(|| statement::make(&[name.as_str()])).await?;
-        }
-        let whose = seen.map(|seen| seen.holder.0);
-        let beat = to_db(lease.beat, "a beat")?;
-        let seen_beat = to_db(seen.map_or(0, |seen| seen.beat), "a beat")?;
-        let take = || {
-            sqlx::query(statement::TAKE)
-                .bind(name.as_str())
-                .bind(&lease.holder.0[..])
-                .bind(beat)
-                .bind(whose.as_ref().map(|holder| &holder[..]))
-                .bind(seen_beat)
-                .bind(seen.is_some_and(|seen| seen.released))
-        };
-        if !self.rows(take).await?.is_empty() {
-            return Ok(Some(lease));
-        }
-        // One whose answer was lost may have taken it.
-        let there = self.find(Some(name)).await?.pop().and_then(|writer| writer.lease);
-        Ok(there.filter(|there| *there == lease))
-    }
-
-    async fn put_beat(
-        &self,
-        name: &WriterName,
-        holder: LeaseHolder,
-        url: &str,
-        load: Load,
-    ) -> DirectoryResult<Option<Lease>> {
-        let beat = || {
-            sqlx::query(statement::BEAT)
-                .bind(name.as_str())
-                .bind(&holder.0[..])
-                .bind(url)
-                .bind(i32::from(load.signing_permille))
-                .bind(i64::from(load.waiting))
-        };
-        let rows = self.rows(beat).await?;
-        rows.first().map_or(Ok(None), lease)
-    }
-
-    async fn give_back(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
-        let release = || sqlx::query(statement::RELEASE).bind(name.as_str()).bind(&holder.0[..]);
-        Ok(!self.rows(release).await?.is_empty())
-    }
 }
 
 impl Directory for PostgresDirectory {
@@ -189,7 +129,12 @@ impl Directory for PostgresDirectory {
     }
 
     async fn set_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
-        within(self.put_policy(name, policy)).await
+        within(async {
+            self.rows(|| statement::make(&[name.as_str()])).await?;
+            self.rows(|| statement::policy(name, policy)).await?;
+            Ok(())
+        })
+        .await
     }
 
     async fn take_lease(
@@ -198,7 +143,28 @@ impl Directory for PostgresDirectory {
         holder: LeaseHolder,
         seen: Option<Lease>,
     ) -> DirectoryResult<Option<Lease>> {
-        within(self.take(name, holder, seen)).await
+        let lease = taken(holder, seen)?;
+        let beat = to_db(lease.beat, "a beat")?;
+        let take = || {
+            sqlx::query(statement::TAKE)
+                .bind(name.as_str())
+                .bind(&lease.holder.0[..])
+                .bind(beat)
+                .bind(seen.map(|seen| seen.holder.0.to_vec()))
+                .bind(seen.is_some_and(|seen| seen.released))
+        };
+        within(async {
+            if seen.is_none() {
+                self.rows(|| statement::make(&[name.as_str()])).await?;
+            }
+            if !self.rows(take).await?.is_empty() {
+                return Ok(Some(lease));
+            }
+            // One whose answer was lost may have taken it.
+            let there = self.find(Some(name)).await?.pop().and_then(|writer| writer.lease);
+            Ok(there.filter(|there| *there == lease))
+        })
+        .await
     }
 
     async fn beat(
@@ -208,10 +174,20 @@ impl Directory for PostgresDirectory {
         url: &str,
         load: Load,
     ) -> DirectoryResult<Option<Lease>> {
-        within(self.put_beat(name, holder, url, load)).await
+        let beat = || {
+            sqlx::query(statement::BEAT)
+                .bind(name.as_str())
+                .bind(&holder.0[..])
+                .bind(url)
+                .bind(i32::from(load.signing_permille))
+                .bind(i64::from(load.waiting))
+        };
+        let rows = within(self.rows(beat)).await?;
+        rows.first().map_or(Ok(None), lease)
     }
 
     async fn release_lease(&self, name: &WriterName, holder: LeaseHolder) -> DirectoryResult<bool> {
-        within(self.give_back(name, holder)).await
+        let release = || sqlx::query(statement::RELEASE).bind(name.as_str()).bind(&holder.0[..]);
+        Ok(!within(self.rows(release)).await?.is_empty())
     }
 }

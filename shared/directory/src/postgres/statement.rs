@@ -66,9 +66,10 @@ pub(super) const POLICY: &str = "\
     UPDATE directory_writers SET no_route = $2, wallets_to_route = $3, wallets_only = $4 \
     WHERE name = $1";
 
+/// Takes a lease with the beat `$3` from whoever had it with the one before (null: nobody, who has 0).
 pub(super) const TAKE: &str = "\
     UPDATE directory_writers SET holder = $2, beat = $3, released = false \
-    WHERE name = $1 AND holder IS NOT DISTINCT FROM $4 AND beat = $5 AND released = $6 \
+    WHERE name = $1 AND holder IS NOT DISTINCT FROM $4 AND beat = $3 - 1 AND released = $5 \
     RETURNING name";
 
 pub(super) const BEAT: &str = "\

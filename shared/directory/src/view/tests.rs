@@ -25,14 +25,11 @@ fn placed(view: &mut View) -> Option<String> {
 }
 
 #[test]
-fn a_view_is_due_at_first_and_when_it_is_old() {
-    let (mut view, start) = (View::default(), Instant::now());
-    assert!(view.is_due(start));
-    view.refresh(Vec::new(), start);
-    assert!(!view.is_due(start));
-    assert!(!view.is_due(start + REFRESH_EVERY - Duration::from_millis(1)));
-    assert!(view.is_due(start + REFRESH_EVERY));
-    assert_eq!(placed(&mut view), None, "there is nobody");
+fn where_nobody_is_known_nothing_is_placed() {
+    let mut view = View::default();
+    assert_eq!(placed(&mut view), None);
+    view.refresh(Vec::new(), Instant::now());
+    assert_eq!(placed(&mut view), None);
 }
 
 #[test]
