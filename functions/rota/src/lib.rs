@@ -3,9 +3,11 @@
 //! This file only says which subcommands there are; each is a module. It is a library so that the
 //! workspace's tests can build the same command with failpoints, beside the one that ships.
 
+mod checkpoint;
 mod client;
 mod config;
 mod first_start;
+mod fleet;
 mod item;
 mod local;
 mod output;
@@ -39,6 +41,13 @@ enum Command {
     Writer(writer::WriterArgs),
     /// Run the one address of many writers.
     Router(router::RouterArgs),
+    /// Move a process to another writer, while both run.
+    Move(fleet::MoveArgs),
+    /// Move every process of a writer to others, and send it no new ones.
+    Drain(fleet::DrainArgs),
+    /// Show the writers, and decide what they get.
+    #[command(subcommand)]
+    Writers(fleet::WritersCommand),
     /// Create a wallet, or show one.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -47,6 +56,9 @@ enum Command {
     Item(item::ItemCommand),
     /// Check every link, signature and nonce of a process's schedule.
     Verify(verify::VerifyArgs),
+    /// Take, list and restore copies of a writer's ledger.
+    #[command(subcommand)]
+    Checkpoint(checkpoint::CheckpointCommand),
     /// Show how a scheduler is doing.
     Status(status::StatusArgs),
     /// Show which settings are in force, and where each comes from.
@@ -67,9 +79,13 @@ pub fn run() -> ExitCode {
         Command::Local(args) => local::run(&args),
         Command::Writer(args) => writer::run(&args),
         Command::Router(args) => router::run(&args),
+        Command::Move(args) => fleet::run_move(&args),
+        Command::Drain(args) => fleet::run_drain(&args),
+        Command::Writers(command) => fleet::run_writers(&command),
         Command::Wallet(command) => wallet::run(command),
         Command::Item(command) => item::run(command),
         Command::Verify(args) => verify::run(&args),
+        Command::Checkpoint(command) => checkpoint::run(command),
         Command::Status(args) => status::run(&args),
         Command::Config(args) => config::run(&args),
     };

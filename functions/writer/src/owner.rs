@@ -4,7 +4,7 @@
 use crate::admission::store;
 use crate::lanes::NotHeld;
 use crate::writer::Writer;
-use rota_schedule::{ProcessId, Refusal, WriterName};
+use rota_schedule::{Directory as _, ProcessId, Refusal, WriterName};
 use rota_wire::ApiError;
 use std::error::Error;
 use std::time::Duration;
@@ -80,9 +80,12 @@ impl Writer {
     /// Where the writer of a process listens that is not this one's, if anybody can tell.
     pub(crate) async fn elsewhere(&self, process: &ProcessId) -> Option<String> {
         let (moves, membership) = (self.moves()?, self.membership()?);
-        let owner = moves.owner(process).await.ok()??;
-        let name: WriterName = owner.writer.parse().ok()?;
-        if owner.mine { None } else { membership.url_of(&name).await.ok()? }
+        let name: WriterName = match moves.owner(process).await.ok()? {
+            Some(owner) => owner.writer.parse().ok()?,
+            // Bound, and not spawned yet.
+            None => membership.directory.owner(*process).await.ok()??,
+        };
+        if name == membership.name { None } else { membership.url_of(&name).await.ok()? }
     }
 
     fn knows(&self, process: &ProcessId) -> Result<bool, ApiError> {

@@ -21,8 +21,8 @@ pub const STOP_MAX: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 /// Where nobody listens: every request to it is refused at once.
 const NOWHERE: &str = "http://127.0.0.1:9";
-/// What the line that tells the URL begins with.
-const READY: &str = "rota is ready at ";
+/// What the line begins with that tells the URL of a scheduler that is ready.
+pub const READY: &str = "rota is ready at ";
 /// A running scheduler.
 pub struct RotaProcess {
     /// Where it listens, as in `http://127.0.0.1:40123`.
@@ -51,10 +51,24 @@ impl RotaProcess {
     /// # Errors
     /// How it ended or what it waits for, and what it printed and logged.
     pub fn try_start(bin: &Path, data_dir: &Path, envs: &[(&str, &str)]) -> Result<Self, String> {
-        let absolute = |path| path::absolute(path).unwrap();
-        let mut child = command(&absolute(bin))
-            .args(["local", "--port", "0", "--data-dir"])
-            .arg(absolute(data_dir))
+        let data_dir = path::absolute(data_dir).unwrap();
+        let args = ["local", "--port", "0", "--data-dir", data_dir.to_str().unwrap()];
+        Self::try_start_as(bin, &args, envs, READY)
+    }
+
+    /// Starts any server of `bin` and waits until it prints a line that begins with `announces` and goes on
+    /// with its URL.
+    ///
+    /// # Errors
+    /// As [`Self::try_start`].
+    pub fn try_start_as(
+        bin: &Path,
+        args: &[&str],
+        envs: &[(&str, &str)],
+        announces: &str,
+    ) -> Result<Self, String> {
+        let mut child = command(&path::absolute(bin).unwrap())
+            .args(args)
             .envs(envs.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -68,7 +82,7 @@ impl RotaProcess {
         });
         let log = drain(child.stderr.take().unwrap(), Arc::clone(&logged), |_| {});
         let mut process = Self { url: String::new(), child, printed, logged, log: Some(log) };
-        process.url = process.wait_until_ready(&lines)?;
+        process.url = process.wait_until_ready(&lines, announces)?;
         Ok(process)
     }
 
@@ -146,12 +160,17 @@ impl RotaProcess {
         }
     }
 
-    fn wait_until_ready(&mut self, lines: &Receiver<String>) -> Result<String, String> {
+    fn wait_until_ready(
+        &mut self,
+        lines: &Receiver<String>,
+        announces: &str,
+    ) -> Result<String, String> {
         let until = Instant::now() + START_MAX;
         loop {
             match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    if let Some(url) = line.strip_prefix(READY) {
+                    if let Some(rest) = line.strip_prefix(announces) {
+                        let url = rest.split(' ').next().unwrap_or_default();
                         return Ok(url.to_owned());
                     }
                 }

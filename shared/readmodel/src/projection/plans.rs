@@ -2,6 +2,7 @@
 
 use super::commit::{DIAGNOSE, INSERT, PRESENT};
 use super::history::{ENTRIES, HEADS};
+use super::moves::{ORDERS, OWNER};
 use crate::{DatabaseUrl, migrate};
 use rota_testkit::postgres::PostgresCluster;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row as _};
@@ -30,7 +31,15 @@ async fn every_look_up_is_by_an_index() {
     let url: DatabaseUrl = url.await.unwrap().parse().unwrap();
     migrate(&url).await.unwrap();
     let mut connection = url.primary(1).acquire().await.unwrap();
-    let statements = [(INSERT, 16), (DIAGNOSE, 5), (PRESENT, 3), (HEADS, 3), (ENTRIES, 4)];
+    let statements = [
+        (INSERT, 16),
+        (DIAGNOSE, 5),
+        (PRESENT, 3),
+        (HEADS, 3),
+        (ENTRIES, 4),
+        (ORDERS, 2),
+        (OWNER, 2),
+    ];
     for filled in ["SELECT 1", FILL, "ANALYZE"] {
         connection.execute(filled).await.unwrap();
         for (statement, arguments) in statements {

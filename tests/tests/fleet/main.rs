@@ -1,0 +1,14 @@
+//! Several writers of one database: names that change hands, processes that move. Real processes, real
+//! signals, a real Postgres, and a DynamoDB whose conditional writes have one winner (RTE-1, LSE-1).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that cannot go on is a failed test"
+)]
+
+mod clients;
+mod cut_off;
+mod moving;
+mod moving_faults;
+mod takeover;
+mod town;

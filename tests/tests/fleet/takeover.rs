@@ -1,0 +1,145 @@
+//! LSE-1 and the bounds of a takeover: whoever holds a name may die, stand still or stop; another takes it in
+//! time, and no schedule is ever forked.
+
+use crate::town::{Machine, PATIENCE, Town, until};
+use rota_tests::{fast_dir, rounds};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// From the death of a holder until another writes.
+const DEATH_MAX: Duration = Duration::from_secs(15);
+/// From the signal to a holder until another writes.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// The one of two that writes, and the one that stands by.
+async fn one_writes(a: Machine, b: Machine) -> (Machine, Machine) {
+    until("one of them writes", async || a.is_ready() || b.is_ready()).await;
+    if a.is_ready() { (a, b) } else { (b, a) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_takes_over_from_a_writer_that_is_killed_under_load() {
+    let town = Town::new().await;
+    let mut writer = town.ready("w").await;
+    let processes = town.spawned(&writer, 4).await;
+    let clients = town.clients(&processes, 8);
+    for _ in 0..rounds(2) {
+        let standby = town.machine("w");
+        clients.more(100).await;
+        assert!(!standby.is_ready(), "two write under one name");
+        let url = standby.rota.url.clone();
+        writer.kill_9();
+        let took = standby.ready_within(DEATH_MAX).await;
+        assert!(took > Duration::from_secs(3), "it did not wait for signs of life: {took:?}");
+        assert_eq!(town.record("w").await.url, Some(url));
+        clients.more(50).await;
+        writer = standby;
+    }
+    clients.finish().await;
+    assert!(writer.rota.stop_gently().success());
+    assert_eq!(town.check().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_stops_gives_its_name_to_the_standby_at_once() {
+    let town = Town::new().await;
+    let mut writer = town.ready("w").await;
+    let processes = town.spawned(&writer, 2).await;
+    let clients = town.clients(&processes, 4);
+    for _ in 0..rounds(2) {
+        let standby = town.machine("w");
+        clients.more(50).await;
+        writer.rota.signal("TERM");
+        standby.ready_within(STOP_MAX).await;
+        let status = writer.rota.wait(STOP_MAX).unwrap();
+        assert!(status.success(), "{}", writer.rota.logged());
+        writer = standby;
+    }
+    let slowest = clients.finish().await;
+    assert!(slowest < STOP_MAX + Duration::from_secs(2), "an item waited for {slowest:?}");
+    town.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_stood_still_and_wakes_under_load_commits_nothing_and_ends() {
+    let town = Town::new().await;
+    let mut writer = town.ready("w").await;
+    let processes = town.spawned(&writer, 4).await;
+    let clients = town.clients(&processes, 8);
+    clients.more(100).await;
+    let standby = town.machine("w");
+    writer.rota.signal("STOP");
+    standby.ready_within(DEATH_MAX).await;
+    clients.more(50).await;
+    sleep(Duration::from_secs(rounds(1))).await;
+    writer.rota.signal("CONT");
+    // It may still be asked: connections to it are open, and it holds items of before.
+    writer.gives_up().await;
+    clients.more(50).await;
+    clients.finish().await;
+    town.check();
+    let term = town.sql("SELECT term FROM writers WHERE name = 'w'");
+    assert_eq!(term, "2", "it has taken the name again without a restart");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_start_at_once_one_writes_and_the_other_waits() {
+    let town = Town::new().await;
+    for round in 0..rounds(2) {
+        let name = format!("w{round}");
+        let (a, b) = (town.machine(&name), town.machine(&name));
+        let (writer, standby) = one_writes(a, b).await;
+        let processes = town.spawned(&writer, 1).await;
+        let clients = town.clients(&processes, 2);
+        clients.more(20).await;
+        assert!(!standby.is_ready());
+        clients.finish().await;
+        assert!(standby.rota.stop_gently().success(), "a standby stops as well");
+        assert!(writer.rota.stop_gently().success());
+    }
+    town.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_comes_back_on_its_own_disk_waits_for_nobody() {
+    let town = Town::new().await;
+    let writer = town.ready("w").await;
+    let processes = town.spawned(&writer, 2).await;
+    let clients = town.clients(&processes, 4);
+    clients.more(50).await;
+    let disk = writer.kill_9();
+    let writer = town.machine_with("w", disk, &[]);
+    let took = writer.ready_within(PATIENCE).await;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    clients.more(20).await;
+    clients.finish().await;
+    town.check();
+}
+
+/// The standby has followed: what it lacks at the takeover does not grow with the schedules.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_follows_what_the_writer_commits_and_uploads_none_of_it_again() {
+    let town = Town::new().await;
+    let bundler = rota_testkit::StubBundler::start().await;
+    let upload = [("UPLOAD_NODE_URL", bundler.url())];
+    let writer = town.machine_with("w", fast_dir(), &upload);
+    writer.ready().await;
+    let processes = town.spawned(&writer, 2).await;
+    let standby = town.machine_with("w", fast_dir(), &upload);
+    let items = Town::messages(&processes, 60);
+    rota_tests::post_all(&writer.rota.url, items, &town.book).await;
+    until("all is uploaded, and the database knows", async || {
+        town.sql(
+            "SELECT uploaded_timestamp >= (SELECT max(timestamp) FROM entries) FROM writer_progress",
+        ) == "t"
+    })
+    .await;
+    let uploaded = bundler.deliveries();
+    writer.kill_9();
+    standby.ready().await;
+    rota_tests::post_all(&standby.rota.url, Town::messages(&processes, 5), &town.book).await;
+    until("what is new is uploaded", async || bundler.deliveries() >= uploaded + 10).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bundler.deliveries(), uploaded + 10, "something was uploaded again");
+    town.check();
+}
