@@ -23,7 +23,11 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("DATABASE_URL and READ_STALENESS_MAX are not set: only history can be read");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let reader = ReadModel::new(settings.model, Arc::clone(&clock));
+    let mut model = settings.model;
+    if let Some(archive) = settings.archive {
+        model.archive = Some(archive.archive().await);
+    }
+    let reader = ReadModel::new(model, Arc::clone(&clock));
     let meter = Meter::new(Arc::clone(&clock), stdout);
     let app = router(Arc::new(ReadState { reader, clock }), settings.concurrency, meter);
     let stop = Stop::on_signals()?;

@@ -36,7 +36,9 @@ impl Setting for Databases {
 
 /// Reads `DATABASE_READ_URL` (replicas), `DATABASE_URL` (the primary, which answers what no replica can),
 /// `DATABASE_CONNECTIONS_MAX` (for each), `READ_STALENESS_MAX` (how old an answer to an open-ended question
-/// may be) and `REPLICA_LAG_MAX` (how far behind a replica is left out). Both URLs may be absent.
+/// may be) and `REPLICA_LAG_MAX` (how far behind a replica is left out). Both URLs may be absent. The archive
+/// is the caller's to add, since to make one takes a runtime: see
+/// [`ReadModelConfig::archive`].
 ///
 /// # Errors
 /// One is malformed.
@@ -47,6 +49,7 @@ pub fn read_model(env: &mut Env) -> Result<ReadModelConfig, ConfigError> {
     Ok(ReadModelConfig {
         replicas: replicas.unwrap_or_default(),
         primary,
+        archive: None,
         connections: env.or("DATABASE_CONNECTIONS_MAX", default.connections)?,
         staleness_max: env.or("READ_STALENESS_MAX", default.staleness_max)?,
         lag_max: env.or("REPLICA_LAG_MAX", default.lag_max)?,

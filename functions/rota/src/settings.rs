@@ -15,7 +15,7 @@ use url::Url;
 const ARWEAVE_NET: &str = "https://arweave.net";
 const PORT_DEFAULT: u16 = 9000;
 /// A writer that is the only one needs no name of its own.
-const WRITER_NAME_DEFAULT: &str = "main";
+pub(crate) const WRITER_NAME_DEFAULT: &str = "main";
 /// The largest item unless configured otherwise, in bytes (the reference's default).
 const ITEM_BYTES_MAX_DEFAULT: ByteSize = ByteSize(10 << 20);
 const CPUS_FALLBACK: usize = 2;

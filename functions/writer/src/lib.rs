@@ -9,6 +9,7 @@
 //! a schedule is read.
 
 mod admission;
+mod archiver;
 mod database;
 mod http;
 mod lanes;
@@ -18,6 +19,7 @@ mod owner;
 mod uploader;
 mod writer;
 
+pub use archiver::{Archiver, ArchiverError, CHECKPOINT_INTERVAL_DEFAULT, restore};
 pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError, follow};
 pub use http::router;
 pub use membership::Membership;

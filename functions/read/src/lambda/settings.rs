@@ -2,6 +2,7 @@
 
 use super::app::READ_CONCURRENCY_MAX_DEFAULT;
 use crate::settings::read_model;
+use rota_archive::ArchiveSettings;
 use rota_lambda::ResponseMode;
 use rota_readmodel::ReadModelConfig;
 use rota_service::{ConfigError, Env, LogFormat, logs};
@@ -11,6 +12,8 @@ use rota_service::{ConfigError, Env, LogFormat, logs};
 pub struct Settings {
     /// Which databases, and how: see [`read_model`].
     pub model: ReadModelConfig,
+    /// Where large bodies lie, if the writers have an archive.
+    pub archive: Option<ArchiveSettings>,
     /// `READ_CONCURRENCY_MAX`: requests at once; more are refused.
     pub concurrency: usize,
     /// `LAMBDA_RESPONSE`: how answers leave.
@@ -29,6 +32,7 @@ impl Settings {
     pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
         Ok(Self {
             model: model(env)?,
+            archive: ArchiveSettings::read(env)?,
             concurrency: env.or("READ_CONCURRENCY_MAX", READ_CONCURRENCY_MAX_DEFAULT)?,
             response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
@@ -64,6 +68,7 @@ mod tests {
             ("READ_STALENESS_MAX", "250ms"),
             ("REPLICA_LAG_MAX", "3s"),
             ("READ_CONCURRENCY_MAX", "5"),
+            ("ARCHIVE_BUCKET", "bodies"),
             ("LAMBDA_RESPONSE", "buffer"),
             ("LOG_FORMAT", "json"),
             ("RUST_LOG", "debug"),
@@ -74,6 +79,10 @@ mod tests {
         let times = (model.staleness_max, model.lag_max);
         assert_eq!(times, (Duration::from_millis(250), Duration::from_secs(3)));
         assert_eq!((settings.concurrency, settings.response), (5, ResponseMode::Buffer));
+        assert_eq!(
+            settings.archive.as_ref().map(|archive| archive.bucket.as_str()),
+            Some("bodies")
+        );
         assert_eq!((settings.log_format, settings.log_filter.as_str()), (LogFormat::Json, "debug"));
         assert!(!format!("{settings:?}").contains("secret"));
     }
@@ -83,7 +92,7 @@ mod tests {
         assert!(read(&[("DATABASE_URL", "postgres://a@b/c")]).unwrap().model.primary.is_some());
         let settings = read(&[("DATABASE_READ_URL", "postgres://a@b/c")]).unwrap();
         assert_eq!(settings.model.staleness_max, Duration::ZERO, "strict");
-        assert_eq!(settings.response, ResponseMode::Stream);
+        assert_eq!((settings.response, settings.archive), (ResponseMode::Stream, None));
         let error = read(&[("DATABASE_READ_URL", " ")]).unwrap_err().to_string();
         assert!(error.starts_with("DATABASE_READ_URL is not set"), "{error}");
     }

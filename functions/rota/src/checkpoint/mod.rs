@@ -1,0 +1,85 @@
+//! `rota checkpoint`: copies of a writer's ledger in S3 that are taken, listed and made ledgers again.
+
+mod links;
+mod list;
+mod now;
+mod restore;
+
+use crate::settings::{self, WRITER_NAME_DEFAULT};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use list::ListArgs;
+use now::NowArgs;
+use restore::RestoreArgs;
+use rota_archive::{ArchiveSettings, Checkpoints};
+use rota_service::Env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What can be done with checkpoints.
+#[derive(Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// Show which checkpoints of a writer there are, the newest first.
+    List(ListArgs),
+    /// Make a ledger from a checkpoint, where there is none, and check every link of it.
+    Restore(RestoreArgs),
+    /// Take a checkpoint of the ledger of a scheduler that is not running.
+    Now(NowArgs),
+}
+
+/// Which checkpoints. The bucket is told by `ARCHIVE_BUCKET`, `ARCHIVE_PREFIX` and AWS's own settings.
+#[derive(Args)]
+struct Which {
+    /// The writer's name [env: WRITER_NAME] [default: main]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+impl Which {
+    /// The checkpoints, as flags and environment say.
+    async fn checkpoints(&self, env: Env) -> anyhow::Result<Checkpoints> {
+        let mut env = match &self.name {
+            Some(name) => env.with_flag("WRITER_NAME", name),
+            None => env,
+        };
+        let name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
+        let archive = ArchiveSettings::read(&mut env)?;
+        let archive = archive.context("ARCHIVE_BUCKET is not set: checkpoints lie in a bucket")?;
+        Ok(archive.checkpoints(&name).await)
+    }
+}
+
+/// Where a scheduler keeps what it has.
+#[derive(Args)]
+struct DataDir {
+    /// Where the ledger lies [env: SU_DATA_DIR] [default: rota-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDir {
+    /// The environment with the flag over it, and the ledger's directory.
+    fn ledger(&self) -> anyhow::Result<(Env, PathBuf)> {
+        let mut env = dotenv()?;
+        if let Some(dir) = &self.data_dir {
+            env = env.with_flag("SU_DATA_DIR", dir.display().to_string());
+        }
+        let dir = settings::ledger_in(&settings::data_dir(&mut env)?);
+        Ok((env, dir))
+    }
+}
+
+/// Runs it.
+pub(crate) fn run(command: CheckpointCommand) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    match command {
+        CheckpointCommand::List(args) => runtime.block_on(list::run(&args)),
+        CheckpointCommand::Restore(args) => runtime.block_on(restore::run(&args)),
+        CheckpointCommand::Now(args) => runtime.block_on(now::run(&args)),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn dotenv() -> anyhow::Result<Env> {
+    Ok(Env::load(Some(Path::new(".env")))?)
+}

@@ -1,0 +1,236 @@
+//! Checkpoints of the writer's ledger, and ledgers made from them: what brings ledger and archive together.
+//!
+//! Beside the ledger's directory lie, under its name with an ending: the moment that is being sent
+//! (`.checkpoint`), what is remembered of its files (`.hashes`), what is being fetched (`.restoring`), and who
+//! is at that (`.lock`). All of them may be deleted while nobody works here.
+
+use parking_lot::Mutex;
+use rota_archive::{ArchiveError, Checkpoints, Fetched, Fetching, Position, Snapshot, Taken};
+use rota_ledger::{Ledger, LedgerError};
+use rota_schedule::{Clock, Timestamp};
+use rota_service::Stop;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+/// Between two checkpoints, if nothing is configured (`CHECKPOINT_INTERVAL`).
+pub const CHECKPOINT_INTERVAL_DEFAULT: Duration = Duration::from_secs(600);
+
+/// Why there is no checkpoint, or no ledger from one.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiverError {
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// There is something where the ledger is to be.
+    #[error("{} is not empty: a ledger is restored only where there is none", dir.display())]
+    Occupied {
+        /// The ledger's directory.
+        dir: PathBuf,
+    },
+    /// Another process restores the same ledger.
+    #[error("somebody else restores {} right now", dir.display())]
+    Busy {
+        /// The ledger's directory.
+        dir: PathBuf,
+    },
+    /// A file or directory beside the ledger cannot be used.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A thread ended before its time.
+    #[error("a thread of the archiver failed")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+/// Takes checkpoints of one ledger, one after the other. Clones are the same archiver.
+#[derive(Clone)]
+pub struct Archiver {
+    ledger: Ledger,
+    checkpoints: Checkpoints,
+    dir: PathBuf,
+    clock: Arc<dyn Clock>,
+    turn: Arc<AsyncMutex<()>>,
+    last: Arc<Mutex<Option<(Taken, Timestamp)>>>,
+}
+
+impl Archiver {
+    /// For the ledger that lies in `dir`.
+    #[must_use]
+    pub fn new(
+        ledger: Ledger,
+        checkpoints: Checkpoints,
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let dir = dir.to_owned();
+        Self { ledger, checkpoints, dir, clock, turn: Arc::default(), last: Arc::default() }
+    }
+
+    /// Takes a checkpoint under a term (0 without a database). May be given up at any point: see
+    /// [`Checkpoints::take`].
+    ///
+    /// # Errors
+    /// Whatever keeps it from being taken. The next one may succeed, unless it is
+    /// [`ArchiveError::Overtaken`]: then another writer has the name.
+    pub async fn checkpoint(&self, term: u64) -> Result<Taken, ArchiverError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let created = self.clock.now();
+        let moment = self.moment(turn).await?;
+        let snapshot = Snapshot {
+            dir: moment.dir.clone(),
+            hashes: beside(&self.dir, "hashes"),
+            ledger: self.ledger.id(),
+            processes: moment.processes,
+            created,
+        };
+        let taken = self.checkpoints.take(&snapshot, term).await?;
+        *self.last.lock() = Some((taken, created));
+        Ok(taken)
+    }
+
+    /// The newest checkpoint that this archiver took, and when it was begun.
+    #[must_use]
+    pub fn last(&self) -> Option<(Taken, Timestamp)> {
+        *self.last.lock()
+    }
+
+    /// Takes a checkpoint every `interval` until the stop, or until another writer has the name.
+    pub async fn run(self, term: u64, interval: Duration, stop: Stop) {
+        let work = async {
+            loop {
+                tokio::time::sleep(interval).await;
+                match self.checkpoint(term).await {
+                    Ok(taken) => tracing::info!(?taken, "checkpoint"),
+                    Err(ArchiverError::Archive(error @ ArchiveError::Overtaken { .. })) => {
+                        return tracing::warn!(%error, "no further checkpoints");
+                    }
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "no checkpoint this time");
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = stop.wait() => {}
+        }
+    }
+
+    /// The ledger as it is now.
+    async fn moment(&self, turn: OwnedMutexGuard<()>) -> Result<Moment, ArchiverError> {
+        let (ledger, dir) = (self.ledger.clone(), beside(&self.dir, "checkpoint"));
+        let make = move || {
+            remove(&dir)?;
+            let processes = ledger.checkpoint(&dir)?.processes;
+            Ok(Moment { dir, processes, _turn: turn })
+        };
+        tokio::task::spawn_blocking(make).await?
+    }
+}
+
+/// A copy of the ledger that goes with the value. Only then is it the next one's turn, even if nobody waits
+/// for this one any more.
+struct Moment {
+    dir: PathBuf,
+    processes: u64,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.dir) {
+            tracing::warn!(%error, "what a checkpoint was sent from stays until the next one");
+        }
+    }
+}
+
+/// Makes a ledger in `dir`, which is empty or absent, from a checkpoint: the newest that is whole, or the one
+/// that is asked for. What is left of an earlier attempt is used. The ledger is a new one: it has its own
+/// id, so its writer compares it with the database before it goes on.
+///
+/// # Errors
+/// [`ArchiverError::Occupied`], [`ArchiverError::Busy`]; whatever keeps it from being fetched. Then `dir` is
+/// as it was.
+pub async fn restore(
+    checkpoints: &Checkpoints,
+    which: Option<Position>,
+    dir: &Path,
+    tell: &(dyn Fn(Fetching<'_>) + Sync),
+) -> Result<Fetched, ArchiverError> {
+    let _lock = lock(dir)?;
+    vacant(dir)?;
+    let staging = beside(dir, "restoring");
+    let fetched = match which {
+        Some(position) => checkpoints.fetch(position, &staging, tell).await?,
+        None => checkpoints.fetch_newest(&staging, tell).await?,
+    };
+    let dir = dir.to_owned();
+    let settle = move || {
+        Ledger::adopt_copy(&staging)?;
+        vacant(&dir)?;
+        fs::rename(&staging, &dir).map_err(io_error(&dir))?;
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        let synced = File::open(parent).and_then(|parent| parent.sync_all());
+        synced.map_err(io_error(parent))
+    };
+    tokio::task::spawn_blocking(settle).await??;
+    Ok(fetched)
+}
+
+/// Makes sure that nobody else restores the same ledger, for as long as the file is open.
+fn lock(dir: &Path) -> Result<File, ArchiverError> {
+    let path = beside(dir, "lock");
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
+    }
+    let file = File::create(&path).map_err(io_error(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ArchiverError::Busy { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io_error(&path)(error)),
+    }
+}
+
+/// Makes sure that a directory holds nothing.
+fn vacant(dir: &Path) -> Result<(), ArchiverError> {
+    match fs::read_dir(dir).map(|mut found| found.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ArchiverError::Occupied { dir: dir.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error(dir)(error)),
+    }
+}
+
+fn remove(dir: &Path) -> Result<(), ArchiverError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(dir)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// What lies beside a ledger's directory under its name with an ending.
+fn beside(dir: &Path, ending: &str) -> PathBuf {
+    let mut path = dir.as_os_str().to_owned();
+    path.push(".");
+    path.push(ending);
+    path.into()
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ArchiverError {
+    let path = path.to_owned();
+    |source| ArchiverError::Io { path, source }
+}
