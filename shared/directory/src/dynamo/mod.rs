@@ -11,6 +11,9 @@
 //! are in none, so a beat never meets a spawn; counters are several, because of two transactions that meet
 //! in an item DynamoDB refuses one. The counters of a writer are made before its record: without them
 //! nothing can be bound to it.
+//!
+//! Writers and routers need `GetItem`, `Query`, `PutItem` and `UpdateItem` on the table. Every read is strongly
+//! consistent: no index, no replica, no cache in between.
 
 mod error;
 mod item;

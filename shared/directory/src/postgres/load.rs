@@ -7,7 +7,7 @@ use rota_schedule::DirectoryResult;
 use sqlx::{Connection as _, PgConnection};
 use std::collections::HashSet;
 
-/// The advisory lock of those who load a list: they change many rows.
+/// The advisory lock of those who load a list: of two lists one is the last, not both.
 const LOCK: i64 = i64::from_be_bytes(*b"rotalist");
 
 /// The URLs of a list, where nobody is who would know better.

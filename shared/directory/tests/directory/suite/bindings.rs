@@ -130,3 +130,25 @@ pub(crate) async fn processes_that_many_move_to_and_fro_are_counted_once(
     let ids = (0..PROCESSES).map(|number| process(number * 256));
     assert_eq!(counts(&directory, &names).await, recount(&directory, &names, ids).await);
 }
+
+pub(crate) async fn moves_in_opposite_directions_do_not_wait_in_a_circle(
+    directory: impl Directory + Clone,
+) {
+    const MOVERS: u32 = 8;
+    let names = names(2);
+    join(&directory, &names).await;
+    let mut moving = JoinSet::new();
+    for mover in 0..MOVERS {
+        let (directory, names) = (directory.clone(), names.clone());
+        moving.spawn(async move {
+            let id = process(mover * 256); // all in one counter
+            directory.bind(id, &names[mover as usize % 2]).await.unwrap();
+            for step in mover as usize..40 + mover as usize {
+                let (from, to) = (&names[step % 2], &names[(step + 1) % 2]);
+                assert_eq!(directory.rebind(id, from, to).await.unwrap().as_ref(), Some(to));
+            }
+        });
+    }
+    moving.join_all().await;
+    assert_eq!(counts(&directory, &names).await, [u64::from(MOVERS) / 2; 2]);
+}

@@ -30,6 +30,7 @@ over_both! {
     bindings: nothing_is_bound_to_a_writer_that_nobody_knows,
     bindings: a_process_moves_once_and_its_count_with_it,
     bindings: processes_that_many_move_to_and_fro_are_counted_once,
+    bindings: moves_in_opposite_directions_do_not_wait_in_a_circle,
     leases: of_twenty_who_take_a_lease_one_has_it,
     leases: a_lease_that_has_changed_since_it_was_seen_is_not_taken,
     leases: whoever_took_a_lease_and_did_not_hear_of_it_asks_again,
