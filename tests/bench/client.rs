@@ -32,7 +32,7 @@ pub(crate) fn get_if_changed(path: &str, etag: &str) -> Request {
 
 /// What a load did.
 pub(crate) struct Load {
-    /// Answers with 200 or 304.
+    /// Answers with 200, 304 or 307.
     pub answers: usize,
     /// How long the whole took, in seconds.
     pub seconds: f64,
@@ -57,7 +57,7 @@ impl Load {
 }
 
 /// Sends each connection's requests one after the other, all connections at once, until they are used
-/// up or `time` is over. Any answer but 200 and 304 is an error.
+/// up or `time` is over. Any answer but 200, 304 and 307 is an error.
 pub(crate) fn run(
     address: SocketAddr,
     connections: &[Vec<Request>],
@@ -161,7 +161,8 @@ fn content_length(head: &str) -> anyhow::Result<usize> {
     if head.starts_with("HTTP/1.1 304") {
         return Ok(0);
     }
-    anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "not 200: {head}");
+    let good = ["HTTP/1.1 200", "HTTP/1.1 307"];
+    anyhow::ensure!(good.iter().any(|status| head.starts_with(status)), "not 200: {head}");
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     Ok(length.context("the answer has no content-length")?.trim().parse()?)
 }

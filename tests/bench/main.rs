@@ -11,6 +11,7 @@ mod limits;
 mod memory;
 mod reads;
 mod report;
+mod route;
 mod seed;
 mod server;
 mod writes;
@@ -32,6 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
     reads::run(&mut report, &rota)?;
     database::reads::run(&mut report, &rota)?;
     database::cold_start::run(&mut report)?;
+    route::run(&mut report, &rota)?;
     Ok(ExitCode::from(u8::from(check && report.missed() > 0)))
 }
 

@@ -12,7 +12,7 @@ const NOBODY: &str = "http://127.0.0.1:9";
 /// The kernel shows CPU times in these: `USER_HZ`, 100 on every Linux.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// A running scheduler.
+/// A running scheduler, or a router.
 pub(crate) struct Scheduler {
     /// The process.
     pub process: RotaProcess,
@@ -42,6 +42,15 @@ impl Scheduler {
             ("RUST_LOG", "error"),
         ];
         let process = RotaProcess::try_start(rota, dir, &[&environment, settings].concat())
+            .map_err(anyhow::Error::msg)?;
+        Ok(Self { process, _own: None })
+    }
+
+    /// A router over a directory in Postgres, with a list of writers.
+    pub(crate) fn router(rota: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let args = ["router", "--port", "0"];
+        let settings = [&[("RUST_LOG", "error")], settings].concat();
+        let process = RotaProcess::try_start_as(rota, &args, &settings, "rota is ready at ")
             .map_err(anyhow::Error::msg)?;
         Ok(Self { process, _own: None })
     }

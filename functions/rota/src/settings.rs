@@ -3,10 +3,13 @@
 
 use crate::local::LocalArgs;
 use anyhow::Context as _;
+use rota_archive::ArchiveSettings;
 use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
 use rota_readmodel::ReadModelConfig;
 use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
-use rota_writer::{AckAfter, DatabaseConfig, UploadMode, WriterConfig};
+use rota_writer::{
+    AckAfter, CHECKPOINT_INTERVAL_DEFAULT, DatabaseConfig, UploadMode, WriterConfig,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) upload: Option<UploadSettings>,
     pub(crate) database: Option<DatabaseConfig>,
     pub(crate) read: Option<ReadModelConfig>,
+    pub(crate) archive: Option<ArchiveSettings>,
+    pub(crate) checkpoint_interval: Duration,
     pub(crate) writer: WriterConfig,
     pub(crate) metrics: bool,
     pub(crate) log_format: LogFormat,
@@ -73,6 +78,8 @@ impl Settings {
             upload: upload(env)?,
             database,
             read,
+            archive: ArchiveSettings::read(env)?,
+            checkpoint_interval: env.or("CHECKPOINT_INTERVAL", CHECKPOINT_INTERVAL_DEFAULT)?,
             writer: WriterConfig {
                 item_bytes_max: item_bytes_max(env)?.0,
                 deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
@@ -83,6 +90,18 @@ impl Settings {
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
             log_filter: env.or("RUST_LOG", rota_service::logs::DEFAULT_FILTER.to_owned())?,
         })
+    }
+
+    /// Opens the archive, for all who use it. Asks nobody yet.
+    pub(crate) async fn open_archive(&mut self) {
+        let Some(settings) = &self.archive else { return };
+        let archive = settings.archive().await;
+        if let Some(database) = &mut self.database {
+            database.archive = Some(archive.clone());
+        }
+        if let Some(read) = &mut self.read {
+            read.archive = Some(archive);
+        }
     }
 
     /// Where the ledger lies.
@@ -180,7 +199,7 @@ fn databases(env: &mut Env) -> anyhow::Result<Option<(DatabaseConfig, ReadModelC
         );
         return Ok(None);
     };
-    Ok(Some((DatabaseConfig { url, name, ack_after }, read)))
+    Ok(Some((DatabaseConfig { url, name, ack_after, archive: None }, read)))
 }
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {

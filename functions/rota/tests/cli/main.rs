@@ -6,6 +6,7 @@
 mod command;
 mod first_start;
 mod item;
+mod router;
 mod schedule;
 mod settings;
 mod status;

@@ -9,34 +9,52 @@ use hyper_util::rt::TokioExecutor;
 use rota_ans104::Item;
 use rota_directory::DynamoDirectory;
 use rota_route::{RouteConfig, RouteMetrics, RouteState, router};
-use rota_schedule::{Directory, LeaseHolder, Load};
+use rota_schedule::{Directory, LeaseHolder, Load, WriterName};
 use rota_service::{ByteSize, Env, Stop};
 use rota_testkit::aws::Aws;
 use rota_testkit::spawn;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 const WRITERS: usize = 8;
 const CONNECTIONS: usize = 64;
 /// As many as a stand-in in Python binds within seconds; `just bench route` does 10,000.
 const SPAWNS: usize = 1_000;
+/// Between two signs of life.
+const BEAT: Duration = Duration::from_secs(1);
 /// Of the mean.
 const SPREAD_MAX: f64 = 0.1;
 
-/// A directory in a table of its own, with writers that nobody asks.
+/// A directory in a table of its own.
 async fn directory() -> DynamoDirectory {
     let aws = Aws::shared();
     let config = rota_aws::stand_in(&aws.endpoint()).await;
     let directory = DynamoDirectory::new(&config, aws.fresh_table());
     directory.create_table().await.unwrap();
-    for index in 0..WRITERS {
-        let (name, holder) = (format!("w{index}").parse().unwrap(), LeaseHolder([index as u8; 16]));
-        directory.take_lease(&name, holder, None).await.unwrap().unwrap();
-        let url = format!("http://w{index}.example");
-        directory.beat(&name, holder, &url, Load::default()).await.unwrap().unwrap();
-    }
     directory
+}
+
+/// Writers that nobody asks; they live for as long as this is polled.
+async fn live(directory: &DynamoDirectory, mut ready: Option<oneshot::Sender<()>>) {
+    let holder = LeaseHolder([7; 16]);
+    let names: Vec<WriterName> =
+        (0..WRITERS).map(|index| format!("w{index}").parse().unwrap()).collect();
+    for name in &names {
+        directory.take_lease(name, holder, None).await.unwrap().unwrap();
+    }
+    loop {
+        for name in &names {
+            let url = format!("http://{name}.example");
+            directory.beat(name, holder, &url, Load::default()).await.unwrap().unwrap();
+        }
+        if let Some(ready) = ready.take() {
+            ready.send(()).unwrap();
+        }
+        tokio::time::sleep(BEAT).await;
+    }
 }
 
 /// Two routers over it, as there are many instances of a function.
@@ -52,6 +70,10 @@ fn routers(directory: &DynamoDirectory) -> Vec<(String, Stop)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spawns_from_many_connections_spread_evenly_and_are_bound_once() {
     let directory = directory().await;
+    let (ready, living) = oneshot::channel();
+    let beating = directory.clone();
+    let beating = tokio::spawn(async move { live(&beating, Some(ready)).await });
+    living.await.unwrap();
     let routers = routers(&directory);
     let spawns: Arc<Vec<Item>> = Arc::new((0..SPAWNS).map(|_| spawn().sign()).collect());
     let next = Arc::new(AtomicUsize::new(0));
@@ -83,6 +105,7 @@ async fn spawns_from_many_connections_spread_evenly_and_are_bound_once() {
             *counts.entry(owner).or_insert(0_usize) += 1;
         }
     }
+    beating.abort();
     let mean = SPAWNS as f64 / WRITERS as f64;
     for writer in directory.writers().await.unwrap() {
         let count = counts.get(&writer.name).copied().unwrap_or_default();
