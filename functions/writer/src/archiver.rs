@@ -170,7 +170,7 @@ pub async fn restore(
     dir: &Path,
     tell: &(dyn Fn(Fetching<'_>) + Sync),
 ) -> Result<Fetched, ArchiverError> {
-    let _lock = lock(dir)?;
+    let lock = lock(dir)?;
     vacant(dir)?;
     let staging = beside(dir, "restoring");
     let fetched = match which {
@@ -179,6 +179,7 @@ pub async fn restore(
     };
     let dir = dir.to_owned();
     let settle = move || {
+        let _lock = lock; // held to the end, even if nobody waits for it any more
         Ledger::adopt_copy(&staging)?;
         vacant(&dir)?;
         fs::rename(&staging, &dir).map_err(io_error(&dir))?;

@@ -5,9 +5,10 @@ use crate::bucket::Bucket;
 use crate::checkpoints::{FileHash, ManifestFile};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use sha2::{Digest as _, Sha256};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
-use tokio::fs::File;
+use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{sleep, timeout};
 
@@ -29,13 +30,20 @@ pub(crate) struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    /// Begins a file at `path`; what was there goes.
+    /// Begins a file at `path`. What was there goes, and is another file: an attempt that was given up may
+    /// still write to it.
     pub(crate) async fn to(
         bucket: &'a Bucket,
         source: &'a ManifestFile,
         path: &'a Path,
     ) -> Result<Self, ArchiveError> {
-        let file = File::create(path).await.map_err(ArchiveError::io(path))?;
+        match fs::remove_file(path).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ArchiveError::io(path)(error));
+            }
+            _ => {}
+        }
+        let file = File::create_new(path).await.map_err(ArchiveError::io(path))?;
         Ok(Self { bucket, source, path, file, hasher: Sha256::new(), done: 0 })
     }
 

@@ -112,7 +112,7 @@ async fn a_ledger_comes_back_as_another_one_with_the_same_entries() {
     fill(&restored, &schedules[2], 0, 1);
     let third = self::archiver(&restored, &checkpoints, &other.ledger_dir()).checkpoint(6).await;
     let third = third.unwrap();
-    assert!(third.bytes_sent * 3 < third.bytes, "it shares what it came from: {third:?}");
+    assert!(third.files_sent < third.files, "it shares what it came from: {third:?}");
     let late = archiver.checkpoint(5).await;
     let overtaken = matches!(late, Err(ArchiverError::Archive(ArchiveError::Overtaken { .. })));
     assert!(overtaken, "{late:?}");
@@ -161,13 +161,14 @@ async fn what_is_given_up_is_taken_up() {
     let dir = other.ledger_dir();
     for wait in [0, 1, 3, 9, 27] {
         let work = restore(&checkpoints, None, &dir, &silent);
-        if tokio::time::timeout(Duration::from_millis(wait), work).await.is_ok() {
-            break;
-        }
+        let _ = tokio::time::timeout(Duration::from_millis(wait), work).await;
     }
-    match restore(&checkpoints, None, &dir, &silent).await {
-        Ok(_) | Err(ArchiverError::Occupied { .. }) => {}
-        Err(other) => panic!("{other:?}"),
+    loop {
+        match restore(&checkpoints, None, &dir, &silent).await {
+            Ok(_) | Err(ArchiverError::Occupied { .. }) => break,
+            Err(ArchiverError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(other) => panic!("{other:?}"),
+        }
     }
     holds(&other.open(), &schedules[3], 6);
 }
