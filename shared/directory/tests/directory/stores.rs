@@ -1,6 +1,6 @@
 //! Empty directories of both kinds, on the servers that the tests of this binary share.
 
-use rota_directory::{DynamoDirectory, PostgresDirectory};
+use rota_directory::{AnyDirectory, DynamoDirectory, PostgresDirectory};
 use rota_readmodel::{DatabaseUrl, migrate};
 use rota_testkit::aws::Aws;
 use rota_testkit::postgres::PostgresCluster;
@@ -25,9 +25,9 @@ pub(crate) async fn table() -> (DynamoDirectory, String) {
     (directory, table)
 }
 
-/// A new table.
-pub(crate) async fn dynamo() -> DynamoDirectory {
-    table().await.0
+/// A new table, as programs use it.
+pub(crate) async fn dynamo() -> AnyDirectory {
+    AnyDirectory::Dynamo(table().await.0)
 }
 
 /// A new database with its schema.
@@ -38,7 +38,7 @@ pub(crate) async fn database() -> DatabaseUrl {
     url
 }
 
-/// A directory in a new database.
-pub(crate) async fn postgres() -> PostgresDirectory {
-    PostgresDirectory::new(&database().await)
+/// A directory in a new database, as programs use it.
+pub(crate) async fn postgres() -> AnyDirectory {
+    AnyDirectory::Postgres(PostgresDirectory::new(&database().await))
 }
