@@ -31,13 +31,13 @@ pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
     scheduler::run(settings, serve)
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
     let found = first_start::wallet(&settings.wallet_path, first_start::SCHEDULER_WALLET)?;
     let server = scheduler::bind(&settings)?;
     let stop = Stop::on_signals()?;
     let announcement = Announcement::of(&settings, &found, server.local_addr());
-    let base = Base::open(&settings)?;
+    let base = Base::open(&mut settings).await?;
     let (scheduler, app) = Scheduler::start(settings, found.wallet, base, None, &stop).await?;
     announcement.print(&scheduler.ledger)?;
     server.run(app, stop.wait()).await?;

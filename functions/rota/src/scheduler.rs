@@ -1,5 +1,6 @@
 //! Everything of a scheduler but its HTTP server: what `rota local` and `rota writer` run.
 
+use crate::checkpoint;
 use crate::read_metrics::ReadCollector;
 use crate::server::{self, Watch};
 use crate::settings::{Settings, UploadSettings};
@@ -18,7 +19,7 @@ use rota_readmodel::{ReadModel, ReadModelConfig};
 use rota_schedule::{Clock, SystemClock};
 use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs};
 use rota_writer::{
-    Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
+    Archiver, Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,8 +64,14 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// Opens the ledger; from then on nobody else does.
-    pub(crate) fn open(settings: &Settings) -> anyhow::Result<Self> {
+    /// Opens the ledger; from then on nobody else does. Where there is none it is made from the newest
+    /// checkpoint, if there is one.
+    pub(crate) async fn open(settings: &mut Settings) -> anyhow::Result<Self> {
+        settings.open_archive().await;
+        if let Some(archive) = &settings.archive {
+            let checkpoints = archive.checkpoints(&settings.writer_name).await;
+            checkpoint::restore_if_absent(&checkpoints, &settings.ledger_dir()).await?;
+        }
         let mut registry = Registry::default();
         let http = HttpMetrics::register(&mut registry);
         let writer_metrics = WriterMetrics::register(&mut registry);
@@ -96,6 +103,7 @@ impl Scheduler {
     ) -> anyhow::Result<(Self, Router)> {
         let Base { mut registry, http, writer_metrics, ledger } = base;
         note_scheduler(&ledger, &wallet)?;
+        let archiver = archiver(&settings, &ledger).await;
         let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer: Arc<dyn Signer> = Arc::new(wallet);
@@ -106,7 +114,7 @@ impl Scheduler {
             settings.writer,
             WriterParts {
                 ledger: ledger.clone(),
-                database,
+                database: database.clone(),
                 membership,
                 signer: signer.clone(),
                 clock: clock.clone(),
@@ -122,6 +130,10 @@ impl Scheduler {
         if let Some(upload) = settings.upload {
             let uploader = uploader(upload, gateway.clone(), &ledger, &signer, &writer_metrics)?;
             tasks.push(tokio::spawn(uploader.run(stop.clone())));
+        }
+        if let Some(archiver) = archiver {
+            let interval = settings.checkpoint_interval;
+            tasks.push(tokio::spawn(archiver.run(database, interval, stop.clone())));
         }
         let watch = Watch {
             registry,
@@ -147,6 +159,13 @@ impl Scheduler {
     }
 }
 
+/// What takes checkpoints, if there is a bucket for them.
+async fn archiver(settings: &Settings, ledger: &Ledger) -> Option<Archiver> {
+    let archive = settings.archive.as_ref()?;
+    let checkpoints = archive.checkpoints(&settings.writer_name).await;
+    let dir = settings.ledger_dir();
+    Some(Archiver::new(ledger.clone(), checkpoints, &dir, Arc::new(SystemClock)))
+}
 
 /// Makes ledger and database agree, if there is a database.
 async fn database(

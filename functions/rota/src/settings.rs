@@ -53,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) wallet_path: PathBuf,
+    pub(crate) writer_name: String,
     pub(crate) gateway: GatewayConfig,
     pub(crate) upload: Option<UploadSettings>,
     pub(crate) database: Option<DatabaseConfig>,
@@ -69,11 +70,13 @@ impl Settings {
     /// Reads them all; `env` then knows what was asked and where each value came from.
     pub(crate) fn read(env: &mut Env) -> anyhow::Result<Self> {
         let data_dir = data_dir(env)?;
-        let (database, read) = databases(env)?.unzip();
+        let writer_name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
+        let (database, read) = databases(env, &writer_name)?.unzip();
         Ok(Self {
             address: address(env)?,
             wallet_path: wallet_path(env, &data_dir)?,
             data_dir,
+            writer_name,
             gateway: gateway(env)?,
             upload: upload(env)?,
             database,
@@ -188,9 +191,11 @@ impl Setting for AckSetting {
 
 /// Where entries are committed, and where schedules are read then: from the replicas of that database,
 /// and where they lag from itself.
-fn databases(env: &mut Env) -> anyhow::Result<Option<(DatabaseConfig, ReadModelConfig)>> {
+fn databases(
+    env: &mut Env,
+    name: &str,
+) -> anyhow::Result<Option<(DatabaseConfig, ReadModelConfig)>> {
     let read = rota_read::read_model(env)?;
-    let name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
     let ack_after = env.or("ACK_AFTER", AckSetting::default())?.0;
     let Some(url) = read.primary.clone() else {
         anyhow::ensure!(
@@ -199,7 +204,7 @@ fn databases(env: &mut Env) -> anyhow::Result<Option<(DatabaseConfig, ReadModelC
         );
         return Ok(None);
     };
-    Ok(Some((DatabaseConfig { url, name, ack_after, archive: None }, read)))
+    Ok(Some((DatabaseConfig { url, name: name.to_owned(), ack_after, archive: None }, read)))
 }
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {

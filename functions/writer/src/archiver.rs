@@ -4,6 +4,7 @@
 //! (`.checkpoint`), what is remembered of its files (`.hashes`), what is being fetched (`.restoring`), and who
 //! is at that (`.lock`). All of them may be deleted while nobody works here.
 
+use crate::Database;
 use parking_lot::Mutex;
 use rota_archive::{ArchiveError, Checkpoints, Fetched, Fetching, Position, Snapshot, Taken};
 use rota_ledger::{Ledger, LedgerError};
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+/// How often it is looked whether an operator wants one.
+const LOOK: Duration = Duration::from_secs(1);
 /// Between two checkpoints, if nothing is configured (`CHECKPOINT_INTERVAL`).
 pub const CHECKPOINT_INTERVAL_DEFAULT: Duration = Duration::from_secs(600);
 
@@ -106,12 +109,18 @@ impl Archiver {
         *self.last.lock()
     }
 
-    /// Takes a checkpoint every `interval` until the stop, or until another writer has the name.
-    pub async fn run(self, term: u64, interval: Duration, stop: Stop) {
+    /// Takes a checkpoint every `interval`, and when an operator asks for one in the database, until the
+    /// stop or until another writer has the name.
+    pub async fn run(self, database: Option<Database>, interval: Duration, stop: Stop) {
+        let term = database.as_ref().map_or(0, Database::term);
         let work = async {
             loop {
-                tokio::time::sleep(interval).await;
-                match self.checkpoint(term).await {
+                let wish = self.next(database.as_ref(), interval).await;
+                let outcome = self.checkpoint(term).await;
+                if let (Some(database), Some(wish)) = (&database, wish) {
+                    tell(database, wish, &outcome).await;
+                }
+                match outcome {
                     Ok(taken) => tracing::info!(?taken, "checkpoint"),
                     Err(ArchiverError::Archive(error @ ArchiveError::Overtaken { .. })) => {
                         return tracing::warn!(%error, "no further checkpoints");
@@ -129,6 +138,21 @@ impl Archiver {
         }
     }
 
+    /// Waits until the next checkpoint is due; gives the number of the wish if an operator wants it.
+    async fn next(&self, database: Option<&Database>, interval: Duration) -> Option<u64> {
+        let due = tokio::time::Instant::now() + interval;
+        while tokio::time::Instant::now() < due {
+            tokio::time::sleep_until(due.min(tokio::time::Instant::now() + LOOK)).await;
+            let Some(database) = database else { continue };
+            match database.projection.checkpoint_wanted().await {
+                Ok(None) => {}
+                Ok(wish) => return wish,
+                Err(error) => tracing::debug!(%error, "wishes for checkpoints were not found out"),
+            }
+        }
+        None
+    }
+
     /// The ledger as it is now.
     async fn moment(&self, turn: OwnedMutexGuard<()>) -> Result<Moment, ArchiverError> {
         let (ledger, dir) = (self.ledger.clone(), beside(&self.dir, "checkpoint"));
@@ -138,6 +162,18 @@ impl Archiver {
             Ok(Moment { dir, processes, _turn: turn })
         };
         tokio::task::spawn_blocking(make).await?
+    }
+}
+
+/// Tells an operator what came of a wish.
+async fn tell(database: &Database, wish: u64, outcome: &Result<Taken, ArchiverError>) {
+    let text = match outcome {
+        Ok(taken) => taken.to_string(),
+        Err(error) => format!("failed: {error}"),
+    };
+    if let Err(error) = database.projection.note_checkpoint(wish, &text).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "what came of a wished checkpoint could not be told");
     }
 }
 

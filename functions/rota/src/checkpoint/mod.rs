@@ -11,8 +11,11 @@ use clap::{Args, Subcommand};
 use list::ListArgs;
 use now::NowArgs;
 use restore::RestoreArgs;
-use rota_archive::{ArchiveSettings, Checkpoints};
+use rota_archive::{ArchiveError, ArchiveSettings, Checkpoints, Fetching};
+use rota_ledger::{Ledger, LedgerOptions};
+use rota_schedule::WriterName;
 use rota_service::Env;
+use rota_writer::ArchiverError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,16 +39,21 @@ struct Which {
 }
 
 impl Which {
-    /// The checkpoints, as flags and environment say.
-    async fn checkpoints(&self, env: Env) -> anyhow::Result<Checkpoints> {
-        let mut env = match &self.name {
-            Some(name) => env.with_flag("WRITER_NAME", name),
-            None => env,
+    /// The writer's name, as flags and environment say.
+    fn name(&self, env: &mut Env) -> anyhow::Result<WriterName> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?,
         };
-        let name = env.or("WRITER_NAME", WRITER_NAME_DEFAULT.to_owned())?;
+        name.parse().context("WRITER_NAME is no name")
+    }
+
+    /// The checkpoints, as flags and environment say.
+    async fn checkpoints(&self, mut env: Env) -> anyhow::Result<Checkpoints> {
+        let name = self.name(&mut env)?;
         let archive = ArchiveSettings::read(&mut env)?;
         let archive = archive.context("ARCHIVE_BUCKET is not set: checkpoints lie in a bucket")?;
-        Ok(archive.checkpoints(&name).await)
+        Ok(archive.checkpoints(name.as_str()).await)
     }
 }
 
@@ -82,4 +90,41 @@ pub(crate) fn run(command: CheckpointCommand) -> anyhow::Result<ExitCode> {
 
 fn dotenv() -> anyhow::Result<Env> {
     Ok(Env::load(Some(Path::new(".env")))?)
+}
+
+/// Makes a ledger in `dir`, if there is none, from the newest checkpoint, and follows it link by link. If
+/// there is no checkpoint, or the archive does not answer, nothing is made: the database has everything.
+pub(crate) async fn restore_if_absent(
+    checkpoints: &Checkpoints,
+    dir: &Path,
+) -> anyhow::Result<()> {
+    let tell = |step: Fetching<'_>| match step {
+        Fetching::Begun(manifest) => tracing::info!(
+            checkpoint = %manifest.position(),
+            bytes = manifest.bytes,
+            "there is no ledger: fetching a checkpoint"
+        ),
+        Fetching::Bytes(_) => {}
+        Fetching::Damaged(position, error) => {
+            tracing::error!(checkpoint = %position, %error, "a checkpoint cannot be restored");
+        }
+    };
+    match rota_writer::restore(checkpoints, None, dir, &tell).await {
+        Ok(_) => {}
+        Err(ArchiverError::Occupied { .. }) => return Ok(()),
+        Err(ArchiverError::Archive(ArchiveError::NoCheckpoint { .. })) => return Ok(()),
+        Err(ArchiverError::Archive(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "no checkpoint was restored");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let ledger = Ledger::open(dir, LedgerOptions::default())?;
+    let checked = tokio::task::spawn_blocking(move || links::check(&ledger)).await?;
+    let checked = checked.with_context(|| {
+        format!("a checkpoint was restored to {}, but is not to be used: delete it", dir.display())
+    })?;
+    tracing::info!(?checked, "restored a checkpoint: all links verify");
+    Ok(())
 }

@@ -23,7 +23,7 @@ use rota_ans104::Wallet;
 use rota_directory::DirectorySettings;
 use rota_schedule::WriterName;
 use rota_service::{ConfigError, Env, Stop};
-use rota_writer::{DatabaseConfig, Membership, Writer};
+use rota_writer::{Membership, Writer};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -52,7 +52,6 @@ struct Member {
     name: WriterName,
     url: Option<Url>,
     directory: DirectorySettings,
-    database: DatabaseConfig,
 }
 
 impl Member {
@@ -63,10 +62,12 @@ impl Member {
         };
         let url = env.get("WRITER_URL")?;
         let directory = DirectorySettings::read(env)?.ok_or(NONE)?;
-        let database = settings.database.clone();
-        let database = database.context("DATABASE_URL is not set: writers share a database")?;
-        let name = database.name.parse().context("WRITER_NAME is no name")?;
-        Ok(Self { name, url, directory, database })
+        anyhow::ensure!(
+            settings.database.is_some(),
+            "DATABASE_URL is not set: writers share a database"
+        );
+        let name = settings.writer_name.parse().context("WRITER_NAME is no name")?;
+        Ok(Self { name, url, directory })
     }
 
     /// What the directory tells others.
@@ -100,13 +101,13 @@ pub(crate) fn run(args: &WriterArgs) -> anyhow::Result<ExitCode> {
     scheduler::run(settings, |settings| serve(settings, member))
 }
 
-async fn serve(settings: Settings, member: Member) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
     let wallet = first_start::wallet(&settings.wallet_path, first_start::SCHEDULER_WALLET)?.wallet;
     let server = scheduler::bind(&settings)?;
     let url = member.url(server.local_addr())?;
     let directory = member.directory.open().await?;
-    let base = Base::open(&settings)?;
+    let base = Base::open(&mut settings).await?;
     let membership = Membership { name: member.name.clone(), directory };
     let stop = Stop::on_signals()?;
     let front = Front::standing_by(&base.http);
@@ -130,7 +131,8 @@ async fn candidacy(
     front: &Front,
     stop: &Stop,
 ) -> anyhow::Result<()> {
-    let Some(lease) = candidate.wait(&member.database, &base.ledger, stop).await? else {
+    let database = settings.database.as_ref().context("DATABASE_URL is not set")?;
+    let Some(lease) = candidate.wait(database, &base.ledger, stop).await? else {
         return Ok(());
     };
     let membership = Some(lease.membership());

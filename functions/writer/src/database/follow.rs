@@ -50,5 +50,6 @@ async fn look(
     }
     let seen = Projection::observe(&config.url, CONNECTIONS, &config.name).await?;
     let Some((projection, uploaded)) = seen else { return Ok(0) };
+    let projection = projection.with_archive(config.archive.clone());
     Recovery { ledger, projection: &projection, uploaded, stop }.follow().await
 }

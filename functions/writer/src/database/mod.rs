@@ -28,6 +28,7 @@ use rand::rngs::StdRng;
 use recovery::Recovery;
 use taking::Taking;
 use rota_ans104::{Address, ParseError};
+use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
 use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, Taken, migrate};
 use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
@@ -61,6 +62,8 @@ pub struct DatabaseConfig {
     pub name: String,
     /// When clients are told (`ACK_AFTER`).
     pub ack_after: AckAfter,
+    /// Where bodies go that are too large for the database; in the database if there is none.
+    pub archive: Option<Archive>,
 }
 
 /// Why a writer cannot start on its database.
@@ -144,6 +147,7 @@ impl Database {
         let taken =
             Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
         let Taken { projection, term, previous, closed, uploaded } = taken;
+        let projection = projection.with_archive(config.archive);
         let recovery = Recovery { ledger, projection: &projection, uploaded, stop: &UNSTOPPED };
         let recovered = recovery.run(term, previous, closed).await?;
         tracing::info!(writer = config.name, term, ?recovered, "ledger and database agree");

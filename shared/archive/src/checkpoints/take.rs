@@ -6,6 +6,7 @@ use crate::ArchiveError;
 use crate::bucket::Put;
 use futures_util::{TryStreamExt as _, stream};
 use rota_schedule::Timestamp;
+use std::fmt;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +39,17 @@ pub struct Taken {
     pub files_sent: usize,
     /// How many bytes these have.
     pub bytes_sent: u64,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { position, files, bytes, files_sent, bytes_sent } = self;
+        write!(
+            f,
+            "checkpoint {position}: {files} files of {bytes} bytes, of which {files_sent} of \
+             {bytes_sent} bytes were sent"
+        )
+    }
 }
 
 impl Checkpoints {

@@ -8,6 +8,7 @@
 //! [`ANSWER_MAX`]. Everything here can be asked again, with the same effect as once.
 
 mod batch;
+mod checkpoints;
 mod commit;
 mod history;
 mod moves;
