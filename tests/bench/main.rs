@@ -5,6 +5,7 @@
 //! times and ratios hold. With a word as argument only the benches whose name contains it run; with
 //! `--check` a missed target makes the exit code 1. It talks to loopback only and ends by itself.
 
+mod checkpoint;
 mod client;
 mod database;
 mod limits;
@@ -34,6 +35,7 @@ fn main() -> anyhow::Result<ExitCode> {
     database::reads::run(&mut report, &rota)?;
     database::cold_start::run(&mut report)?;
     route::run(&mut report, &rota)?;
+    checkpoint::run(&mut report, &rota)?;
     Ok(ExitCode::from(u8::from(check && report.missed() > 0)))
 }
 

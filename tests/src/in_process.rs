@@ -97,6 +97,7 @@ impl InProcess {
         let parts = WriterParts {
             ledger: ledger.clone(),
             database,
+            membership: None,
             signer: scheduler_wallet(),
             clock,
             gateway: Gateway::new(gateway).unwrap(),
