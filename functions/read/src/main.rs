@@ -14,7 +14,7 @@ fn main() -> anyhow::Result<()> {
     let platform = Platform::read(&mut env)
         .context("this is a Lambda function: `cargo lambda watch` runs it on this machine")?;
     let settings = Settings::read(&mut env)?;
-    logs::init(settings.log_format, &settings.log_filter)?;
+    logs::init(settings.function.log_format, &settings.function.log_filter)?;
     tokio::runtime::Runtime::new()?.block_on(run(platform, settings))
 }
 
@@ -29,7 +29,7 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     }
     let reader = ReadModel::new(model, Arc::clone(&clock));
     let meter = Meter::new(Arc::clone(&clock), stdout);
-    let app = router(Arc::new(ReadState { reader, clock }), settings.concurrency, meter);
+    let app = router(Arc::new(ReadState { reader, clock }), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
-    Ok(serve(app, settings.response, platform, &stop).await?)
+    Ok(serve(app, settings.function.response, platform, &stop).await?)
 }

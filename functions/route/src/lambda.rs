@@ -3,9 +3,9 @@
 use crate::{RouteConfig, RouteState, routes};
 use axum::Router;
 use rota_directory::DirectorySettings;
-use rota_lambda::{Limits, Meter, ResponseMode};
+use rota_lambda::{FunctionSettings, Limits, Meter};
 use rota_schedule::Directory;
-use rota_service::{ByteSize, ConfigError, Env, LogFormat, logs};
+use rota_service::{ByteSize, ConfigError, Env};
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,6 @@ pub const BODY_BYTES_MAX: ByteSize = ByteSize(((6 << 20) - (64 << 10)) / 4 * 3);
 /// How much longer than a writer an answer may take: the directory is asked before, and a process that has
 /// moved is followed once.
 const REQUEST_MARGIN: Duration = Duration::from_secs(10);
-/// Requests that one instance works on at once unless configured otherwise.
-const ROUTE_CONCURRENCY_MAX_DEFAULT: usize = 64;
 
 /// All settings of the function.
 #[derive(Clone, Debug)]
@@ -26,14 +24,8 @@ pub struct Settings {
     pub route: RouteConfig,
     /// Who owns what.
     pub directory: DirectorySettings,
-    /// `ROUTE_CONCURRENCY_MAX`: requests at once; more are refused.
-    pub concurrency: usize,
-    /// `LAMBDA_RESPONSE`: how answers leave.
-    pub response: ResponseMode,
-    /// `LOG_FORMAT`.
-    pub log_format: LogFormat,
-    /// `RUST_LOG`.
-    pub log_filter: String,
+    /// The rest; `ROUTE_CONCURRENCY_MAX` says how many requests are worked on at once.
+    pub function: FunctionSettings,
 }
 
 impl Settings {
@@ -47,10 +39,7 @@ impl Settings {
         Ok(Self {
             route: RouteConfig::read(env, BODY_BYTES_MAX)?,
             directory: DirectorySettings::read(env)?.ok_or(missing)?,
-            concurrency: env.or("ROUTE_CONCURRENCY_MAX", ROUTE_CONCURRENCY_MAX_DEFAULT)?,
-            response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
-            log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
-            log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
+            function: FunctionSettings::read(env, "ROUTE_CONCURRENCY_MAX")?,
         })
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn address<D: Directory>(
         return state.pass(&reader, &asked, Passing::none()).await;
     }
     let to = state.answerer(process_parameter(asked.uri.query())?, NOTHING).await?;
-    state.hand(&to, &asked, Passing::none()).await
+    state.hand(&to, &asked).await
 }
 
 /// `GET /timestamp`.
@@ -55,7 +55,7 @@ async fn question<D: Directory>(
         Some(reader) => reader,
         None => state.answerer(process_parameter(asked.uri.query())?, id).await?,
     };
-    state.hand(&to, &asked, Passing::none()).await
+    state.hand(&to, &asked).await
 }
 
 fn reader<D: Directory>(state: &RouteState<D>) -> Option<Target> {

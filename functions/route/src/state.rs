@@ -144,16 +144,15 @@ impl<D: Directory> RouteState<D> {
         }
     }
 
-    /// Hands a request to a server in the way that this router does.
+    /// Hands a request without a body to a server in the way that this router does.
     pub(crate) async fn hand(
         &self,
         to: &Target,
         asked: &request::Parts,
-        body: Passing,
     ) -> Result<Response, ApiError> {
         match self.config.mode {
             RouteMode::Redirect => point(to, asked),
-            RouteMode::Proxy => self.pass(to, asked, body).await,
+            RouteMode::Proxy => self.pass(to, asked, Passing::none()).await,
         }
     }
 

@@ -15,12 +15,14 @@ mod meter;
 mod platform;
 mod respond;
 mod runtime;
+mod settings;
 
 pub use layers::{Limits, apply};
 pub use meter::{Meter, stdout};
 pub use platform::Platform;
 pub use respond::{ANSWER_BYTES_MAX, ResponseMode};
 pub use runtime::RuntimeError;
+pub use settings::{CONCURRENCY_MAX_DEFAULT, FunctionSettings};
 
 use axum::Router;
 use rota_service::Stop;

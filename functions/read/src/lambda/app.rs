@@ -14,8 +14,6 @@ use std::time::Duration;
 
 /// The longest time to the head of an answer. The reader gives up sooner.
 pub const REQUEST_MAX: Duration = Duration::from_secs(10);
-/// Requests that one instance works on at once unless configured otherwise.
-pub const READ_CONCURRENCY_MAX_DEFAULT: usize = 64;
 
 /// All GET routes and `/health`, over `state`, at most `concurrency` requests at once, in the layers of a
 /// function.

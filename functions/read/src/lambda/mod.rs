@@ -3,5 +3,5 @@
 mod app;
 mod settings;
 
-pub use app::{READ_CONCURRENCY_MAX_DEFAULT, REQUEST_MAX, router};
+pub use app::{REQUEST_MAX, router};
 pub use settings::Settings;

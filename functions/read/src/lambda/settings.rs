@@ -1,11 +1,10 @@
 //! What the function can be told, by its environment.
 
-use super::app::READ_CONCURRENCY_MAX_DEFAULT;
 use crate::settings::read_model;
 use rota_archive::ArchiveSettings;
-use rota_lambda::ResponseMode;
+use rota_lambda::FunctionSettings;
 use rota_readmodel::ReadModelConfig;
-use rota_service::{ConfigError, Env, LogFormat, logs};
+use rota_service::{ConfigError, Env};
 
 /// All settings of the function.
 #[derive(Clone, Debug)]
@@ -14,14 +13,8 @@ pub struct Settings {
     pub model: ReadModelConfig,
     /// Where large bodies lie, if the writers have an archive.
     pub archive: Option<ArchiveSettings>,
-    /// `READ_CONCURRENCY_MAX`: requests at once; more are refused.
-    pub concurrency: usize,
-    /// `LAMBDA_RESPONSE`: how answers leave.
-    pub response: ResponseMode,
-    /// `LOG_FORMAT`.
-    pub log_format: LogFormat,
-    /// `RUST_LOG`.
-    pub log_filter: String,
+    /// The rest; `READ_CONCURRENCY_MAX` says how many requests are worked on at once.
+    pub function: FunctionSettings,
 }
 
 impl Settings {
@@ -33,10 +26,7 @@ impl Settings {
         Ok(Self {
             model: model(env)?,
             archive: ArchiveSettings::read(env)?,
-            concurrency: env.or("READ_CONCURRENCY_MAX", READ_CONCURRENCY_MAX_DEFAULT)?,
-            response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
-            log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
-            log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
+            function: FunctionSettings::read(env, "READ_CONCURRENCY_MAX")?,
         })
     }
 }
@@ -69,21 +59,17 @@ mod tests {
             ("REPLICA_LAG_MAX", "3s"),
             ("READ_CONCURRENCY_MAX", "5"),
             ("ARCHIVE_BUCKET", "bodies"),
-            ("LAMBDA_RESPONSE", "buffer"),
-            ("LOG_FORMAT", "json"),
-            ("RUST_LOG", "debug"),
         ])
         .unwrap();
         let model = &settings.model;
         assert_eq!((model.replicas.len(), model.connections), (2, 7));
         let times = (model.staleness_max, model.lag_max);
         assert_eq!(times, (Duration::from_millis(250), Duration::from_secs(3)));
-        assert_eq!((settings.concurrency, settings.response), (5, ResponseMode::Buffer));
+        assert_eq!(settings.function.concurrency, 5);
         assert_eq!(
             settings.archive.as_ref().map(|archive| archive.bucket.as_str()),
             Some("bodies")
         );
-        assert_eq!((settings.log_format, settings.log_filter.as_str()), (LogFormat::Json, "debug"));
         assert!(!format!("{settings:?}").contains("secret"));
     }
 
@@ -92,7 +78,7 @@ mod tests {
         assert!(read(&[("DATABASE_URL", "postgres://a@b/c")]).unwrap().model.primary.is_some());
         let settings = read(&[("DATABASE_READ_URL", "postgres://a@b/c")]).unwrap();
         assert_eq!(settings.model.staleness_max, Duration::ZERO, "strict");
-        assert_eq!((settings.response, settings.archive), (ResponseMode::Stream, None));
+        assert_eq!(settings.archive, None);
         let error = read(&[("DATABASE_READ_URL", " ")]).unwrap_err().to_string();
         assert!(error.starts_with("DATABASE_READ_URL is not set"), "{error}");
     }
@@ -107,9 +93,7 @@ mod tests {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name) && !error.contains("secret"), "{error}");
         }
-        for (name, value) in [("LAMBDA_RESPONSE", "streams"), ("READ_CONCURRENCY_MAX", "-1")] {
-            let given = [("DATABASE_URL", "postgres://a@b/c"), (name, value)];
-            assert!(read(&given).unwrap_err().to_string().contains(name));
-        }
+        let given = [("DATABASE_URL", "postgres://a@b/c"), ("READ_CONCURRENCY_MAX", "-1")];
+        assert!(read(&given).unwrap_err().to_string().contains("READ_CONCURRENCY_MAX"));
     }
 }

@@ -64,10 +64,9 @@ impl Site {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Response<Body> {
-        let mut request = Request::builder().method(method).uri(format!("{}{target}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        let request = Request::builder().method(method).uri(format!("{}{target}", self.url));
+        let fields = headers.iter();
+        let request = fields.fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(body.into()).unwrap();
         self.client.request(request).await.unwrap().map(Body::new)
     }
