@@ -48,8 +48,14 @@ pub(crate) fn rota(dir: &Path, args: &[&str]) -> Ran {
 
 /// Runs `rota` with one more environment variable.
 pub(crate) fn rota_with(dir: &Path, env: (&str, &str), args: &[&str]) -> Ran {
+    rota_under(dir, &[(env.0, env.1.to_owned())], args)
+}
+
+/// Runs `rota` with more environment variables.
+pub(crate) fn rota_under(dir: &Path, env: &[(&str, String)], args: &[&str]) -> Ran {
     let mut command = scheduler::command(Path::new(BIN));
-    Ran::of(&command.env(env.0, env.1).args(args).current_dir(dir).output().unwrap())
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    Ran::of(&command.args(args).current_dir(dir).output().unwrap())
 }
 
 /// Runs a line as it was printed, in a shell.

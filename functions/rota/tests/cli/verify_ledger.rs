@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 
 /// Writes a schedule into a ledger below `dir`, as a writer would.
-fn store(dir: &Path, schedule: &Schedule) {
+pub(crate) fn store(dir: &Path, schedule: &Schedule) {
     let ledger = Ledger::open(&dir.join("ledger"), LedgerOptions::default()).unwrap();
     let (sender, done) = channel();
     for (entry, head) in schedule.entries.iter().zip(&schedule.heads) {
