@@ -2,6 +2,7 @@
 
 use crate::house::{Files, House, bytes, content, silent};
 use rota_archive::{ArchiveError, Position};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const LARGE: usize = (20 << 20) + 17;
@@ -60,19 +61,29 @@ async fn who_has_lost_the_name_takes_no_checkpoint_and_deletes_nothing() {
     assert_eq!(house.objects().await, before);
 }
 
-/// The older one sends while the newer one completes: stopped at its manifest, then let go.
+/// Files that take a while to send.
+fn many() -> Files {
+    let files = Files::new(&[("shared", b"in both")]);
+    for number in 0..400_u16 {
+        files.write(&format!("{number}.sst"), &number.to_be_bytes());
+    }
+    files
+}
+
+/// Waits until some of them were sent.
+async fn under_way(house: &House) {
+    while house.keys(".sst").await.len() < 20 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_checkpoint_that_is_overtaken_while_it_sends_is_taken_back() {
     let house = House::new().await;
-    let (old, new) = (Files::new(&[]), Files::new(&[("b", b"new")]));
-    for number in 0..200_u8 {
-        old.write(&format!("{number}.sst"), &[number]);
-    }
+    let (old, new) = (many(), Files::new(&[("b", b"new")]));
     let slow = old.checkpoint(&house.checkpoints, 1);
     let quick = async {
-        while house.keys("files/").await.len() < 20 {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
+        under_way(&house).await;
         new.checkpoint(&house.checkpoints, 2).await
     };
     let (slow, quick) = tokio::join!(slow, quick);
@@ -81,6 +92,32 @@ async fn a_checkpoint_that_is_overtaken_while_it_sends_is_taken_back() {
     let third = new.checkpoint(&house.checkpoints, 2).await.unwrap();
     assert_eq!(third.files_sent, 0);
     assert_eq!(house.keys(".sst").await, [""; 0], "what the older one sent is cleared up");
+}
+
+/// Who has lost the name clears up what the newer one counts on, before it can see that.
+#[tokio::test]
+async fn a_checkpoint_whose_base_goes_while_it_sends_is_taken_back_and_the_next_one_is_whole() {
+    let house = House::new().await;
+    let (old, new) = (Files::new(&[("shared", b"in both"), ("b", b"0")]), many());
+    old.checkpoint(&house.checkpoints, 1).await.unwrap();
+    let slow = new.checkpoint(&house.checkpoints, 2);
+    let quick = async {
+        under_way(&house).await;
+        old.remove("shared");
+        for number in 1..3 {
+            old.write("b", &[number]);
+            old.checkpoint(&house.checkpoints, 1).await.unwrap();
+        }
+    };
+    let (slow, ()) = tokio::join!(slow, quick);
+    assert!(matches!(slow, Err(ArchiveError::Overtaken { .. })), "{slow:?}");
+    assert_eq!(house.keys("-shared").await, [""; 0], "its base's file is gone");
+    assert_eq!(house.checkpoints.list().await.unwrap(), [at(1, 3), at(1, 2)]);
+    let whole = new.checkpoint(&house.checkpoints, 2).await.unwrap();
+    assert_eq!((whole.position.term, whole.files_sent), (2, 401));
+    let dir = TempDir::new().unwrap();
+    house.checkpoints.fetch_newest(dir.path(), &silent).await.unwrap();
+    assert_eq!(content(dir.path()), new.content());
 }
 
 #[tokio::test]
