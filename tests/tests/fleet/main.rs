@@ -6,6 +6,7 @@
     reason = "a helper that cannot go on is a failed test"
 )]
 
+mod archive;
 mod clients;
 mod cut_off;
 mod moving;

@@ -1,6 +1,7 @@
 //! Rows that are committed together: checked for what they tell by themselves, then laid out as the
 //! columns that one statement takes.
 
+use super::shelf::Large;
 use super::{Row, to_db};
 use crate::ModelError;
 use bytes::Bytes;
@@ -70,15 +71,6 @@ pub(super) fn check_size(rows: &[Row]) -> Result<(), ModelError> {
 pub(super) fn large(rows: &[Row]) -> impl Iterator<Item = (MessageId, Bytes)> + '_ {
     let body = |row: &Row| Some((row.entry.message_id, row.entry.message.clone()?));
     rows.iter().filter_map(body).filter(|(_, body)| body.len() > INLINE_BYTES_MAX)
-}
-
-/// Where the bodies lie that are too large for their rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Large {
-    /// In a table of their own.
-    Table,
-    /// In the archive, where they are already.
-    Archive,
 }
 
 /// The rows of a batch by columns; `large` are the bodies that lie in a table of their own.

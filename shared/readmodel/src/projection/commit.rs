@@ -5,9 +5,10 @@
 //! rare, and asked afterwards. A row that is there makes it fail as a whole, so a batch that conflicts
 //! in one row leaves nothing of the others behind.
 
-use super::batch::{Columns, Large, Needs, check_size, large};
+use super::batch::{Columns, Needs, check_size};
+use super::shelf::Large;
 use super::{ANSWER_MAX, Projection, Row, Session, fixed, from_db};
-use crate::{ModelError, bodies};
+use crate::ModelError;
 use rota_schedule::{AssignmentId, ProcessId};
 use sqlx::{PgConnection, Row as _};
 use std::collections::{HashMap, HashSet};
@@ -74,19 +75,26 @@ impl Projection {
             return Ok(());
         }
         self.settle().await?;
-        if let Some(archive) = &self.archive {
-            timeout(ANSWER_MAX, bodies::store(archive, large(rows))).await??;
-        }
+        let large = match &self.shelf {
+            Some(shelf) => shelf.store(rows).await,
+            None => Large::Table,
+        };
         let mut session = Session::open(&self.pool).await?;
-        let committed = timeout(ANSWER_MAX, self.commit(&mut session.connection, rows)).await;
+        let committed = self.commit(&mut session.connection, rows, large);
+        let committed = timeout(ANSWER_MAX, committed).await;
         session.finish(committed)
     }
 
-    async fn commit(&self, connection: &mut PgConnection, rows: &[Row]) -> Result<(), ModelError> {
+    async fn commit(
+        &self,
+        connection: &mut PgConnection,
+        rows: &[Row],
+        large: Large,
+    ) -> Result<(), ModelError> {
         let mut rows: Vec<&Row> = rows.iter().collect();
         for _ in 0..ATTEMPTS_MAX {
             let needs = Needs::of(&rows)?;
-            match self.insert(connection, &needs, &rows).await {
+            match self.insert(connection, &needs, &rows, large).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => self.diagnose(connection, &needs, &rows).await?,
                 Err(Insert::Duplicate) => rows = missing(connection, rows).await?,
@@ -106,8 +114,8 @@ impl Projection {
         connection: &mut PgConnection,
         needs: &Needs<'_>,
         rows: &[&Row],
+        large: Large,
     ) -> Result<bool, Insert> {
-        let large = if self.archive.is_some() { Large::Archive } else { Large::Table };
         let columns = Columns::of(rows, large).map_err(Insert::Failed)?;
         let done = sqlx::query(INSERT)
             .bind(self.writer)

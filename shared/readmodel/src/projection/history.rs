@@ -62,14 +62,8 @@ impl Projection {
     ) -> Result<Option<(Self, Timestamp)>, ModelError> {
         let pool = url.primary(connections);
         let nobody = Holder([0; 16]);
-        let mut seen = Self {
-            pool,
-            writer: 0,
-            term: 0,
-            holder: nobody,
-            archive: None,
-            settled: Arc::default(),
-        };
+        let mut seen =
+            Self { pool, writer: 0, term: 0, holder: nobody, shelf: None, settled: Arc::default() };
         let query = sqlx::query(
             "SELECT id, uploaded_timestamp FROM writers \
              JOIN writer_progress ON writer_progress.writer = writers.id WHERE name = $1",
@@ -123,7 +117,8 @@ impl Projection {
             .bind(BATCH_BYTES_MAX as i64);
         let rows = self.rows(query).await?;
         let stored = rows.iter().map(stored).collect::<Result<_, _>>()?;
-        let entries = bodies::complete(stored, self.archive.as_ref()).await?;
+        let entries =
+            bodies::complete(stored, self.shelf.as_ref().map(|shelf| &shelf.archive)).await?;
         let contents = rows.iter().map(content);
         let row = |(entry, content): (_, Result<_, _>)| {
             Ok(Row { process: *process, entry, content: content? })

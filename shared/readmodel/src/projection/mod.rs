@@ -15,12 +15,14 @@ mod moves;
 #[cfg(test)]
 mod plans;
 mod session;
+mod shelf;
 
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
 use rota_archive::Archive;
 use rota_schedule::{ContentHash, Entry, ProcessId, Timestamp};
 use session::Session;
+use shelf::Shelf;
 use sqlx::{PgConnection, PgPool, Row as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +77,7 @@ pub struct Projection {
     term: i64,
     holder: Holder,
     /// Where large bodies lie, if not in the database.
-    archive: Option<Archive>,
+    shelf: Option<Shelf>,
     /// Set once the database knows that this ledger writes now.
     settled: Arc<OnceCell<()>>,
 }
@@ -104,7 +106,7 @@ impl Projection {
             writer: raised.writer,
             term: raised.term,
             holder,
-            archive: None,
+            shelf: None,
             settled: Arc::default(),
         };
         Ok(Taken {
@@ -121,10 +123,11 @@ impl Projection {
     }
 
     /// With the bodies that are too large for their rows in an archive, from now on: they are there before
-    /// their batch is committed. Readers must be given the same one.
+    /// their batch is committed, or in the database while the archive does not answer. Readers must be given
+    /// the same one.
     #[must_use]
     pub fn with_archive(self, archive: Option<Archive>) -> Self {
-        Self { archive, ..self }
+        Self { shelf: archive.map(Shelf::new), ..self }
     }
 
     /// Binds a process to this writer, once and for all (RTE-1). True if it is this writer's, now or

@@ -9,6 +9,7 @@
 mod archived;
 mod fence;
 mod migrations;
+mod moves;
 mod property;
 mod rows;
 mod unknown;

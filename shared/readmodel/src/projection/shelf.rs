@@ -1,0 +1,58 @@
+//! Where a writer puts bodies that are too large for their rows: into the archive, and while that does not
+//! answer into the database. Readers look in both places, so nobody waits for the archive.
+
+use super::Row;
+use super::batch::large;
+use crate::bodies;
+use parking_lot::Mutex;
+use rota_archive::Archive;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long the bodies of one batch may take.
+const STORE_MAX: Duration = Duration::from_secs(4);
+/// For how long the archive is left alone after it did not answer.
+const REST: Duration = Duration::from_secs(10);
+
+/// Where the large bodies of a batch lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Large {
+    /// In a table of their own.
+    Table,
+    /// In the archive, where they are already.
+    Archive,
+}
+
+/// An archive as a writer uses it; clones share what is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf {
+    pub(super) archive: Archive,
+    /// It is not asked before.
+    rests_until: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Shelf {
+    pub(super) fn new(archive: Archive) -> Self {
+        Self { archive, rests_until: Arc::default() }
+    }
+
+    /// Stores the large bodies of a batch, if the archive answers in time, and says where they are to be.
+    pub(super) async fn store(&self, rows: &[Row]) -> Large {
+        if large(rows).next().is_none() {
+            return Large::Archive;
+        }
+        if self.rests_until.lock().is_some_and(|until| Instant::now() < until) {
+            return Large::Table;
+        }
+        let stored = timeout(STORE_MAX, bodies::store(&self.archive, large(rows))).await;
+        let error: &(dyn std::error::Error + 'static) = match &stored {
+            Ok(Ok(())) => return Large::Archive,
+            Ok(Err(error)) => error,
+            Err(late) => late,
+        };
+        tracing::warn!(error, "the archive took no bodies: they go into the database for now");
+        *self.rests_until.lock() = Some(Instant::now() + REST);
+        Large::Table
+    }
+}
