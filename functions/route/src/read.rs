@@ -4,18 +4,35 @@ use crate::RouteState;
 use crate::proxy::Passing;
 use crate::writers::Target;
 use axum::extract::{Request, State};
+use axum::http::request;
 use axum::response::Response;
 use rota_schedule::{Directory, ProcessId, Refusal};
 use rota_wire::{ApiError, PathId, process_parameter};
 use std::sync::Arc;
 
-/// The id of a question that is about nothing.
-const NOTHING: [u8; 32] = [0; 32];
-
 type Shared<D> = State<Arc<RouteState<D>>>;
 
-/// `GET /?process-id=`: how clients find the URL of a scheduler. They keep the *origin* of the answer and
-/// post there, so it may not lead to a server that only reads: such a server's answer is passed on.
+/// What a question is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// A process, named as one.
+    Process(ProcessId),
+    /// A process, a message or an assignment.
+    Id([u8; 32]),
+    /// Nothing that would belong to anybody.
+    Nothing,
+}
+
+impl Subject {
+    /// The process that the query names, else what the path is about.
+    fn of(asked: &request::Parts, path: Self) -> Result<Self, ApiError> {
+        Ok(process_parameter(asked.uri.query())?.map_or(path, Self::Process))
+    }
+}
+
+/// `GET /?process-id=`: how clients find the URL of a scheduler. They keep the *origin* of the answer for a
+/// day and post there, so it is the owner's or ours: what a server that only reads says, or another writer,
+/// is passed on.
 pub(crate) async fn address<D: Directory>(
     State(state): Shared<D>,
     request: Request,
@@ -24,8 +41,14 @@ pub(crate) async fn address<D: Directory>(
     if let Some(reader) = reader(&state) {
         return state.pass(&reader, &asked, Passing::none()).await;
     }
-    let to = state.answerer(process_parameter(asked.uri.query())?, NOTHING).await?;
-    state.hand(&to, &asked).await
+    let subject = Subject::of(&asked, Subject::Nothing)?;
+    if let Subject::Process(process) = subject
+        && let Ok(owner) = state.owner_target(process).await
+    {
+        return state.hand(&owner, &asked).await;
+    }
+    let to = state.answerer(subject).await?;
+    state.pass(&to, &asked, Passing::none()).await
 }
 
 /// `GET /timestamp`.
@@ -33,7 +56,7 @@ pub(crate) async fn timestamp<D: Directory>(
     State(state): Shared<D>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    question(&state, NOTHING, request).await
+    question(&state, Subject::Nothing, request).await
 }
 
 /// Every other GET: the path names a process, a message or an assignment.
@@ -42,18 +65,18 @@ pub(crate) async fn by_id<D: Directory>(
     PathId(id): PathId,
     request: Request,
 ) -> Result<Response, ApiError> {
-    question(&state, id, request).await
+    question(&state, Subject::Id(id), request).await
 }
 
 async fn question<D: Directory>(
     state: &RouteState<D>,
-    id: [u8; 32],
+    path: Subject,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (asked, _) = request.into_parts();
     let to = match reader(state) {
         Some(reader) => reader,
-        None => state.answerer(process_parameter(asked.uri.query())?, id).await?,
+        None => state.answerer(Subject::of(&asked, path)?).await?,
     };
     state.hand(&to, &asked).await
 }
@@ -64,25 +87,28 @@ fn reader<D: Directory>(state: &RouteState<D>) -> Option<Target> {
 }
 
 impl<D: Directory> RouteState<D> {
-    /// Who answers a question about `process`, or if it names none about `id`, which may be a process.
+    /// Who answers a question: the owner of the process if it is there, else anybody.
     ///
     /// # Errors
     /// A process that was named is unknown, or nobody is there.
-    async fn answerer(&self, process: Option<ProcessId>, id: [u8; 32]) -> Result<Target, ApiError> {
+    async fn answerer(&self, subject: Subject) -> Result<Target, ApiError> {
         self.ready().await?;
-        let subject = process.unwrap_or(ProcessId::new(id));
-        let owner = if process.is_none() && id == NOTHING {
-            None
-        } else {
-            match (self.owner(subject).await, process) {
-                (Ok(None), Some(process)) => return Err(Refusal::ProcessUnknown(process).into()),
-                (Ok(owner), _) => owner,
-                // Whose process it is does not matter much for reading it.
-                (Err(_), _) => None,
-            }
+        let id = match subject {
+            Subject::Process(process) => *process.as_bytes(),
+            Subject::Id(id) => id,
+            Subject::Nothing => return self.anybody(&[0; 32]),
         };
-        let living = owner.and_then(|owner| self.writers.target(&owner));
-        let target = living.or_else(|| self.writers.any(subject.as_bytes()));
-        target.ok_or(ApiError::Upstream("every writer"))
+        // If the directory does not tell: whose process it is matters little for reading it.
+        let owner = self.owner(ProcessId::new(id)).await;
+        if let (Subject::Process(process), Ok(None)) = (subject, &owner) {
+            return Err(Refusal::ProcessUnknown(process).into());
+        }
+        let owner = owner.ok().flatten().and_then(|owner| self.writers.target(&owner));
+        owner.map_or_else(|| self.anybody(&id), Ok)
+    }
+
+    /// A writer that is there, the same one for the same id.
+    fn anybody(&self, id: &[u8; 32]) -> Result<Target, ApiError> {
+        self.writers.any(id).ok_or(ApiError::Upstream("every writer"))
     }
 }

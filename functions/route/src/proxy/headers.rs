@@ -1,5 +1,5 @@
 //! The fields that are between two neighbours and go no further (RFC 9110 §7.6.1), and those that a
-//! proxy adds.
+//! proxy adds. `X-Forwarded-For` goes on as it came: it is the balancer's in front, and no writer acts on it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 

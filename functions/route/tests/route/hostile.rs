@@ -44,8 +44,11 @@ async fn no_path_and_no_query_leads_elsewhere() {
         b"/?@evil.example",
         b"/?process-id=",
     ];
+    let of_process = |query: &[u8]| [b"/", process.as_bytes(), b"?", query].concat();
+    let by_id = queries.iter().filter_map(|target| target.strip_prefix(b"/?")).map(of_process);
+    let targets: Vec<Vec<u8>> = by_id.chain(queries.iter().map(|it| it.to_vec())).collect();
     let mut pointed = 0;
-    for target in queries {
+    for target in &targets {
         for (method, body) in [("GET", &b""[..]), ("POST", item.bytes())] {
             let line = [method.as_bytes(), b" ", target].concat();
             let answer = say(&site.url, request(&line, body)).await;

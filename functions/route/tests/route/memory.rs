@@ -70,8 +70,8 @@ impl Memory {
 
 impl Directory for Memory {
     async fn owner(&self, process: ProcessId) -> DirectoryResult<Option<WriterName>> {
-        let mut inner = self.there()?;
-        inner.owners_asked += 1;
+        self.0.lock().owners_asked += 1;
+        let inner = self.there()?;
         Ok(inner.owners.get(&process).cloned())
     }
 
@@ -95,8 +95,8 @@ impl Directory for Memory {
     }
 
     async fn writers(&self) -> DirectoryResult<Vec<WriterRecord>> {
-        let mut inner = self.there()?;
-        inner.lists_asked += 1;
+        self.0.lock().lists_asked += 1;
+        let inner = self.there()?;
         Ok(inner.writers.values().cloned().collect())
     }
 
