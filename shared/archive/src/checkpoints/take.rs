@@ -6,8 +6,8 @@ use crate::ArchiveError;
 use crate::bucket::Put;
 use futures_util::{TryStreamExt as _, stream};
 use rota_schedule::Timestamp;
-use std::fmt;
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
