@@ -1,7 +1,7 @@
 //! Why the archive cannot do what it was asked.
 
 use crate::Position;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::primitives::ByteStreamError;
 use std::io;
@@ -12,12 +12,14 @@ use tokio::time::error::Elapsed;
 const NOT_FOUND: u16 = 404;
 const CONFLICT: u16 = 409;
 const PRECONDITION_FAILED: u16 = 412;
+/// The code of the one 404 that says nothing about an object: the archive is not where it was said to be.
+const NO_BUCKET: &str = "NoSuchBucket";
 
 /// Every way in which the archive fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// S3 gave no answer, or refused. What was to be written may be there; to ask again is right, and safe.
-    #[error("the archive did not answer")]
+    #[error("the archive gave no answer, or refused")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An object is not there that should be.
     #[error("{key} is not in the archive")]
@@ -133,12 +135,12 @@ impl Refusal {
 
 impl<E> From<SdkError<E>> for Refusal
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     fn from(error: SdkError<E>) -> Self {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         match status {
-            Some(NOT_FOUND) => Self::NotFound,
+            Some(NOT_FOUND) if error.code() != Some(NO_BUCKET) => Self::NotFound,
             Some(PRECONDITION_FAILED | CONFLICT) => Self::Exists,
             _ => {
                 tracing::debug!(status, request = error.request_id(), "S3 refused");

@@ -4,7 +4,9 @@ use crate::house::House;
 use bytes::Bytes;
 use rota_archive::ArchiveError;
 use rota_schedule::{MessageId, ProcessId};
+use rota_testkit::aws::Aws;
 use rota_testkit::message;
+use std::num::NonZero;
 
 /// A signed item with a large body.
 fn item() -> (MessageId, Bytes) {
@@ -50,4 +52,19 @@ async fn a_body_that_was_cut_or_changed_is_damaged() {
         let found = house.archive.body(id, length).await.map(|body| body.len());
         assert!(matches!(found, Err(ArchiveError::Damaged { .. })), "{length}: {found:?}");
     }
+}
+
+/// A name that is spelt wrong is no reason to take bodies for lost.
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_not_a_body_that_is_missing() {
+    let mut house = House::new().await;
+    house.bucket.push_str("-not-there");
+    let archive = house.through(&Aws::shared().endpoint()).await;
+    let (id, bytes) = item();
+    let put = archive.put_body(id, bytes.clone()).await;
+    assert!(matches!(put, Err(ArchiveError::Unavailable(_))), "{put:?}");
+    let found = archive.body(id, bytes.len()).await;
+    assert!(matches!(found, Err(ArchiveError::Unavailable(_))), "{found:?}");
+    let listed = archive.checkpoints("w", NonZero::<usize>::MIN).list().await;
+    assert!(matches!(listed, Err(ArchiveError::Unavailable(_))), "{listed:?}");
 }
