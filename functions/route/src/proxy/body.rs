@@ -148,3 +148,57 @@ impl Drop for Passing {
         self.fate.over.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::BodyExt as _;
+    use std::io;
+
+    fn rest(chunks: &[&'static str]) -> Body {
+        let chunks: Vec<io::Result<_>> = chunks.iter().map(|text| Ok(Bytes::from(*text))).collect();
+        Body::from_stream(stream::iter(chunks))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_comes_before_the_rest_and_the_end_is_told() {
+        let body = Passing::new("first".into(), rest(&["and", "last"]), 12);
+        let fate = body.fate();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "firstandlast");
+        fate.over().await;
+        assert_eq!((fate.fault(), fate.stalled()), (None, None));
+        let whole = Passing::new("first".into(), "rest".into(), 9);
+        assert_eq!(whole.size_hint().exact(), Some(9), "so its length can be announced");
+        assert!(Passing::none().is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn one_byte_too_many_is_the_client_s_fault() {
+        let body = Passing::new("first".into(), rest(&["and", "last"]), 11);
+        let fate = body.fate();
+        assert!(body.collect().await.is_err());
+        assert_eq!(fate.fault(), Some(Fault::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_silent_is_not_waited_for() {
+        let silent = stream::iter([io::Result::Ok(Bytes::from("a"))]).chain(stream::pending());
+        let body = Passing::new(Bytes::new(), Body::from_stream(silent), 9);
+        let fate = body.fate();
+        let reading = tokio::spawn(body.collect());
+        sleep(BODY_STALL_MAX / 2).await;
+        assert_eq!((fate.fault(), fate.stalled()), (None, Some(Fault::Stalled)));
+        assert!(reading.await.unwrap().is_err());
+        assert_eq!((fate.fault(), fate.stalled()), (Some(Fault::Stalled), None));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_is_told_apart() {
+        let gone = Body::from_stream(stream::iter([Err::<Bytes, _>(io::Error::other("gone"))]));
+        let body = Passing::new("first".into(), gone, 9);
+        let fate = body.fate();
+        assert!(body.collect().await.is_err());
+        assert_eq!(fate.fault(), Some(Fault::Broken));
+    }
+}
