@@ -95,11 +95,8 @@ fn spread(
     }
     let load = client::run(router.address()?, &connections, SPAWN_TIME_MAX, false)?;
     let counts = "SELECT count(*) FROM directory_processes GROUP BY writer";
-    let counts: Vec<f64> = cluster
-        .sql("routes", counts)
-        .lines()
-        .map(str::parse)
-        .collect::<Result<_, _>>()?;
+    let counts: Vec<f64> =
+        cluster.sql("routes", counts).lines().map(str::parse).collect::<Result<_, _>>()?;
     let mean = SPAWNS as f64 / WRITERS as f64;
     let off = counts.iter().map(|count| (count - mean).abs() / mean).fold(0.0, f64::max);
     let bound: f64 = counts.iter().sum();

@@ -13,7 +13,9 @@ use clap::Args;
 use prometheus_client::registry::Registry;
 use rota_directory::DirectorySettings;
 use rota_route::{RouteConfig, RouteMetrics, RouteState};
-use rota_service::{Env, HttpMetrics, LogFormat, Server, ServerLimits, Stop, layers, logs, metrics};
+use rota_service::{
+    Env, HttpMetrics, LogFormat, Server, ServerLimits, Stop, layers, logs, metrics,
+};
 use rota_wire::ApiError;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
