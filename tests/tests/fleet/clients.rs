@@ -1,5 +1,5 @@
-//! Clients that find the writer of a process as a router does, follow redirects, and post an item again
-//! until they are told that it is placed.
+//! Clients that ask the router, or find the writer of a process as it does, follow redirects, and post an
+//! item again until they are told that it is placed.
 
 use rota_ans104::Item;
 use rota_directory::DynamoDirectory;
@@ -17,6 +17,15 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// How long an item may take, whatever happens.
 const ITEM_MAX: Duration = Duration::from_secs(90);
 
+/// Whom clients post to.
+#[derive(Clone)]
+pub(crate) enum Address {
+    /// The writer that the directory names.
+    Directory(DynamoDirectory),
+    /// One URL for everything.
+    Router(String),
+}
+
 /// Clients at work.
 pub(crate) struct Clients {
     tasks: JoinSet<Duration>,
@@ -26,7 +35,7 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn start(
-        directory: DynamoDirectory,
+        address: &Address,
         processes: &[ProcessId],
         count: usize,
         book: &Arc<Book>,
@@ -35,13 +44,13 @@ impl Clients {
         let mut tasks = JoinSet::new();
         for client in 0..count {
             let process = processes[client % processes.len()];
-            let (directory, book) = (directory.clone(), book.clone());
+            let (address, book) = (address.clone(), book.clone());
             let (enough, acks) = (enough.clone(), acks.clone());
             tasks.spawn(async move {
                 let (http, mut slowest) = (http(), Duration::ZERO);
                 while !enough.load(Ordering::Relaxed) {
                     let item = message(process).sign();
-                    let took = patient(&http, &directory, process, &item, &book).await;
+                    let took = patient(&http, &address, process, &item, &book).await;
                     slowest = slowest.max(took);
                     acks.fetch_add(1, Ordering::Relaxed);
                 }
@@ -79,14 +88,14 @@ impl Clients {
 /// Posts an item until it is acknowledged; gives how long that took.
 async fn patient(
     http: &reqwest::Client,
-    directory: &DynamoDirectory,
+    address: &Address,
     process: ProcessId,
     item: &Item,
     book: &Book,
 ) -> Duration {
     let since = Instant::now();
     loop {
-        let outcome = match whereabouts(directory, process).await {
+        let outcome = match address.of(process).await {
             Some(url) => post(http, &url, item, book).await,
             None => Err("the directory knows no writer".to_owned()),
         };
@@ -98,7 +107,14 @@ async fn patient(
     }
 }
 
-async fn whereabouts(directory: &DynamoDirectory, process: ProcessId) -> Option<String> {
-    let owner = directory.owner(process).await.ok()??;
-    directory.writer(&owner).await.ok()??.url
+impl Address {
+    async fn of(&self, process: ProcessId) -> Option<String> {
+        match self {
+            Self::Router(url) => Some(url.clone()),
+            Self::Directory(directory) => {
+                let owner = directory.owner(process).await.ok()??;
+                directory.writer(&owner).await.ok()??.url
+            }
+        }
+    }
 }

@@ -8,8 +8,10 @@
 
 mod archive;
 mod clients;
+mod commands;
 mod cut_off;
 mod moving;
 mod moving_faults;
+mod routed;
 mod takeover;
 mod town;

@@ -1,12 +1,12 @@
 //! A database, a directory and machines that writers start on; the book of what clients were told.
 
-use crate::clients::Clients;
+use crate::clients::{Address, Clients};
 use rota_ans104::Item;
 use rota_directory::DynamoDirectory;
 use rota_schedule::{Directory as _, ProcessId, WriterName, WriterRecord};
 use rota_testkit::aws::{self, Aws};
 use rota_testkit::postgres::PostgresCluster;
-use rota_testkit::scheduler::READY;
+use rota_testkit::scheduler::{READY, command};
 use rota_testkit::{RotaProcess, StubGateway, message, spawn};
 use rota_tests::{Book, Schedule, fast_dir, follow_database, scheduler_wallet};
 use std::path::Path;
@@ -46,10 +46,7 @@ impl Town {
         let (cluster, aws) = (PostgresCluster::shared(), Aws::shared());
         let url = cluster.fresh_database();
         let database = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
-        let table = aws.fresh_table();
-        let config = rota_aws::stand_in(&aws.endpoint()).await;
-        let directory = DynamoDirectory::new(&config, table.clone());
-        directory.create_table().await.unwrap();
+        let (table, directory) = directory(aws).await;
         let wallet = fast_dir();
         scheduler_wallet().save_new(&wallet.path().join("wallet.json")).unwrap();
         let gateway = StubGateway::start(1_600_000).await;
@@ -69,14 +66,7 @@ impl Town {
         disk: TempDir,
         settings: &[(&str, &str)],
     ) -> Machine {
-        let wallet = self.wallet.path().join("wallet.json");
-        let mut all: Vec<(&str, String)> = self.gateway.settings();
-        all.extend(aws::settings_at(&self.aws.endpoint()));
-        all.extend([
-            ("DATABASE_URL", self.url.clone()),
-            ("DIRECTORY_TABLE", self.table.clone()),
-            ("SU_WALLET_PATH", wallet.to_str().unwrap().to_owned()),
-        ]);
+        let all = self.settings();
         let mut all: Vec<(&str, &str)> =
             all.iter().map(|(name, value)| (*name, value.as_str())).collect();
         all.extend(settings);
@@ -85,6 +75,43 @@ impl Town {
             ["writer", "--name", name, "--port", "0", "--data-dir", data.to_str().unwrap()];
         let rota = RotaProcess::try_start_as(Path::new(BIN), &args, &all, STANDS_BY).unwrap();
         Machine { disk, rota }
+    }
+
+    /// An empty directory in the place of the one that there was.
+    pub(crate) async fn new_directory(&mut self) {
+        (self.table, self.directory) = directory(self.aws).await;
+    }
+
+    /// What everything that runs here is told.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let wallet = self.wallet.path().join("wallet.json");
+        let mut all = self.gateway.settings();
+        all.extend(aws::settings_at(&self.aws.endpoint()));
+        all.extend([
+            ("DATABASE_URL", self.url.clone()),
+            ("DIRECTORY_TABLE", self.table.clone()),
+            ("SU_WALLET_PATH", wallet.to_str().unwrap().to_owned()),
+        ]);
+        all
+    }
+
+    /// Starts the router.
+    pub(crate) fn router(&self, settings: &[(&str, &str)]) -> RotaProcess {
+        let all = self.settings();
+        let mut all: Vec<(&str, &str)> =
+            all.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        all.extend(settings);
+        let args = ["router", "--port", "0"];
+        RotaProcess::try_start_as(Path::new(BIN), &args, &all, READY).unwrap()
+    }
+
+    /// Runs a command of an operator; gives what it prints, or how it complains.
+    pub(crate) async fn command(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = command(Path::new(BIN));
+        command.args(args).envs(self.settings());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     /// A machine whose writer writes.
@@ -109,7 +136,17 @@ impl Town {
 
     /// Clients that send messages to processes, wherever those are, until they are told to end.
     pub(crate) fn clients(&self, processes: &[ProcessId], count: usize) -> Clients {
-        Clients::start(self.directory.clone(), processes, count, &self.book)
+        Clients::start(&Address::Directory(self.directory.clone()), processes, count, &self.book)
+    }
+
+    /// The same, by way of a router.
+    pub(crate) fn clients_of(
+        &self,
+        router: &RotaProcess,
+        processes: &[ProcessId],
+        count: usize,
+    ) -> Clients {
+        Clients::start(&Address::Router(router.url.clone()), processes, count, &self.book)
     }
 
     pub(crate) fn messages(processes: &[ProcessId], count: usize) -> Vec<Item> {
@@ -128,6 +165,14 @@ impl Town {
         self.book.check(&schedules).unwrap();
         schedules
     }
+}
+
+async fn directory(aws: &Aws) -> (String, DynamoDirectory) {
+    let table = aws.fresh_table();
+    let config = rota_aws::stand_in(&aws.endpoint()).await;
+    let directory = DynamoDirectory::new(&config, table.clone());
+    directory.create_table().await.unwrap();
+    (table, directory)
 }
 
 impl Machine {

@@ -123,7 +123,7 @@ impl Moves {
         while !self.lanes.is_empty(&process) {
             if since.elapsed() > EMPTY_MAX {
                 tracing::warn!(process.id = %process, "its lane does not become empty: it stays for now");
-                self.lanes.hold(process);
+                self.lanes.forget(&process);
                 return Ok(());
             }
             sleep(EMPTY_POLL).await;
