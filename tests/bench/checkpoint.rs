@@ -8,7 +8,7 @@ use aws_sdk_s3::Client;
 use futures_util::{TryStreamExt as _, stream};
 use rota_archive::{Archive, Checkpoints, Manifest, ManifestFile, Taken};
 use rota_aws::SdkConfig;
-use rota_ledger::{Ledger, LedgerOptions};
+use rota_ledger::Ledger;
 use rota_schedule::SystemClock;
 use rota_testkit::aws::{Aws, settings_at};
 use rota_writer::{Archiver, restore};
@@ -39,34 +39,29 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     let aws = Aws::start();
     let bucket = aws.fresh_bucket();
     let dir = tempfile::tempdir()?;
-    let seeded = seed(&dir.path().join("ledger"))?;
+    let mut seeder = Seeder::new(&dir.path().join("ledger"))?;
+    let seeded = seed(&mut seeder, &dir.path().join("ledger"))?;
     report.fact("checkpoint.seed", json!({ "entries": seeded }));
     let runtime = tokio::runtime::Runtime::new()?;
     let bench = runtime.block_on(Bench::new(&aws, &bucket, dir.path()));
-    runtime.block_on(bench.take(report))?;
+    runtime.block_on(bench.take(report, &mut seeder))?;
+    seeder.finish()?;
     runtime.block_on(bench.restore(report))?;
     verified(report, rota, &aws, &bucket, dir.path())
 }
 
 /// Fills a ledger, and gives how many entries that took.
-fn seed(dir: &Path) -> anyhow::Result<usize> {
+fn seed(seeder: &mut Seeder, dir: &Path) -> anyhow::Result<usize> {
     let wanted = match std::env::var("ROTA_BENCH_LEDGER_BYTES") {
         Ok(bytes) => bytes.parse().context("ROTA_BENCH_LEDGER_BYTES")?,
         Err(_) => LEDGER_BYTES,
     };
     let mut entries = 0;
-    while !dir.exists() || size(dir)? < wanted {
-        more(dir, PROCESS_ENTRIES)?;
+    while size(dir)? < wanted {
+        seeder.process(PROCESS_ENTRIES)?;
         entries += PROCESS_ENTRIES;
     }
     Ok(entries)
-}
-
-/// One process more.
-fn more(dir: &Path, entries: usize) -> anyhow::Result<()> {
-    let mut seeder = Seeder::new(dir)?;
-    seeder.process(entries)?;
-    seeder.finish()
 }
 
 fn size(dir: &Path) -> anyhow::Result<u64> {
@@ -93,9 +88,9 @@ impl<'a> Bench<'a> {
     }
 
     /// A checkpoint of everything, then one of a little more.
-    async fn take(&self, report: &Report) -> anyhow::Result<()> {
+    async fn take(&self, report: &Report, seeder: &mut Seeder) -> anyhow::Result<()> {
         for name in ["checkpoint.first", "checkpoint.second"] {
-            let (taken, seconds) = self.checkpoint().await?;
+            let (taken, seconds) = self.checkpoint(seeder.ledger()).await?;
             let megabytes = taken.bytes_sent as f64 / 1e6;
             report.fact(
                 name,
@@ -108,22 +103,17 @@ impl<'a> Bench<'a> {
                     "mb_per_second": rounded(megabytes / seconds),
                 }),
             );
-            more(&self.dir.join("ledger"), PROCESS_ENTRIES / 10)?;
+            seeder.process(PROCESS_ENTRIES / 10)?;
         }
         Ok(())
     }
 
-    async fn checkpoint(&self) -> anyhow::Result<(Taken, f64)> {
-        let dir = self.dir.join("ledger");
-        let ledger = Ledger::open(&dir, LedgerOptions::default())?;
-        let clock = Arc::new(SystemClock);
+    async fn checkpoint(&self, ledger: &Ledger) -> anyhow::Result<(Taken, f64)> {
+        let (dir, clock) = (self.dir.join("ledger"), Arc::new(SystemClock));
         let archiver = Archiver::new(ledger.clone(), self.checkpoints.clone(), &dir, clock);
         let since = Instant::now();
         let taken = archiver.checkpoint(1).await?;
-        let seconds = since.elapsed().as_secs_f64();
-        drop(archiver);
-        ledger.close()?;
-        Ok((taken, seconds))
+        Ok((taken, since.elapsed().as_secs_f64()))
     }
 
     /// A restore against a plain copy of the same objects.

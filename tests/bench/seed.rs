@@ -176,6 +176,11 @@ impl Seeder {
         Ok((process, middle))
     }
 
+    /// Where the entries are, and soon are.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Waits until all is on disk.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         Ok(self.ledger.close()?)

@@ -255,6 +255,7 @@ impl Writer {
 
     /// Places an admitted item and waits for the commit.
     pub(crate) async fn place(&self, mut admitted: Admitted) -> Answer {
+        fail::fail_point!("writer::before_place");
         let answer: oneshot::Receiver<Answer> = loop {
             match self.lanes().submit(admitted) {
                 Ok(answer) => break answer,

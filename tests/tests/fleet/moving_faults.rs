@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// The source dies at a failpoint, comes back, and the move goes on.
+#[cfg(feature = "failpoints")]
 async fn source_dies_at(failpoint: &str) {
     let town = Town::new().await;
     let setting = format!("{failpoint}=1*sleep(3600000)");
@@ -42,6 +43,29 @@ async fn the_source_dies_before_the_switch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_source_dies_right_after_the_switch() {
     source_dies_at("moves::switched").await;
+}
+
+/// What was admitted just before its process left finds that out at the lane, not at the commit.
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_that_was_admitted_before_its_process_left_enters_no_lane() {
+    let town = Town::new().await;
+    let slow = [("FAILPOINTS", "writer::before_place=50%sleep(60)")];
+    let a = town.machine_with("a", fast_dir(), &slow);
+    a.ready().await;
+    let b = town.machine_with("b", fast_dir(), &slow);
+    b.ready().await;
+    let processes = town.spawned(&a, 2).await;
+    let clients = town.clients(&processes, 6);
+    for _ in 0..4 {
+        for to in ["b", "a"] {
+            town.moved(processes[0], to).await;
+            clients.more(12).await;
+        }
+    }
+    clients.finish().await;
+    town.check();
+    assert!(a.rota.stop_gently().success() && b.rota.stop_gently().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
