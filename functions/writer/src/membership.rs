@@ -19,7 +19,10 @@ impl Membership {
     }
 
     /// Where a writer listens, if that is known.
-    pub(crate) async fn url_of(&self, writer: &WriterName) -> Result<Option<String>, DirectoryError> {
+    pub(crate) async fn url_of(
+        &self,
+        writer: &WriterName,
+    ) -> Result<Option<String>, DirectoryError> {
         Ok(self.directory.writer(writer).await?.and_then(|record| record.url))
     }
 }

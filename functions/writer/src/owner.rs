@@ -35,7 +35,10 @@ impl Writer {
     /// writers up, then where it counts.
     pub(crate) async fn bind(&self, process: ProcessId) -> Result<bool, ApiError> {
         if let Some(membership) = self.membership()
-            && !membership.bind(process).await.map_err(|error| unanswered(&error, "the directory"))?
+            && !membership
+                .bind(process)
+                .await
+                .map_err(|error| unanswered(&error, "the directory"))?
         {
             return Ok(false);
         }

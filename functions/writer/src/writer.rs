@@ -1,9 +1,9 @@
 //! The writer as one thing: what it is made of, how it starts and how it stops.
 
-use crate::WriterMetrics;
-use crate::database::{self, Database};
 use crate::Membership;
+use crate::WriterMetrics;
 use crate::database::Moves;
+use crate::database::{self, Database};
 use crate::lanes::{Answer, LaneParts, Lanes, Unplaced};
 use parking_lot::Mutex;
 use rota_ans104::Signer;

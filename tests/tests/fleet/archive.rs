@@ -4,8 +4,8 @@
 use crate::town::{Machine, Town, until};
 use rota_ledger::{Ledger, LedgerOptions};
 use rota_schedule::ProcessId;
-use rota_testkit::{Client, message};
 use rota_testkit::proxy::{Fault, FaultProxy};
+use rota_testkit::{Client, message};
 use rota_tests::{fast_dir, follow_ledger};
 use std::time::{Duration, Instant};
 

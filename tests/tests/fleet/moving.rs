@@ -1,8 +1,8 @@
 //! Moving processes under load: no item is lost, refused for more than a moment, or placed twice.
 
 use crate::town::{Machine, PATIENCE, Town, until};
-use rota_schedule::{Directory as _, ProcessId};
 use rota_readmodel::{Operator, Ordered};
+use rota_schedule::{Directory as _, ProcessId};
 use rota_testkit::spawn;
 use rota_tests::{http, post, rounds};
 use std::time::{Duration, Instant};
@@ -70,10 +70,8 @@ async fn the_former_writer_sends_clients_on_and_a_restart_changes_nothing() {
     let (a, b) = two(&town).await;
     let process = town.spawned(&a, 1).await[0];
     town.moved(process, "b").await;
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap();
+    let client =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let item = Town::messages(&[process], 1).remove(0);
     let sent = client.post(format!("{}/?x=1", a.rota.url)).body(item.bytes().clone());
     let answer = sent.send().await.unwrap();
@@ -87,6 +85,24 @@ async fn the_former_writer_sends_clients_on_and_a_restart_changes_nothing() {
     let assign = format!("{}/?process-id={process}&assign={}", a.rota.url, item.id());
     assert_eq!(client.post(assign).send().await.unwrap().status(), 307);
     assert_eq!(town.check()[0].places.len(), 6);
+}
+
+/// A disk that was away while another machine wrote under its name holds schedules that have left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_with_processes_that_have_left_is_taken_back() {
+    let town = Town::new().await;
+    let (a, _b) = two(&town).await;
+    let processes = town.spawned(&a, 2).await;
+    rota_tests::post_all(&a.rota.url, Town::messages(&processes, 10), &town.book).await;
+    town.moved(processes[0], "b").await;
+    let disk = a.kill_9();
+    let other = town.ready("a").await;
+    rota_tests::post_all(&other.rota.url, Town::messages(&processes, 10), &town.book).await;
+    assert!(other.rota.stop_gently().success());
+    let a = town.machine_with("a", disk, &[]);
+    a.ready().await;
+    rota_tests::post_all(&a.rota.url, Town::messages(&processes, 10), &town.book).await;
+    town.check();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,16 +69,24 @@ async fn an_item_that_was_admitted_before_its_process_left_enters_no_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_target_that_is_not_there_gets_nothing_and_the_move_can_be_withdrawn() {
+async fn a_target_that_is_gone_gets_nothing_and_the_move_can_be_withdrawn() {
     let town = Town::new().await;
     let a = town.ready("a").await;
     let b = town.ready("b").await;
     let processes = town.spawned(&a, 1).await;
-    b.rota.signal("STOP");
     let operator = town.operator();
+    // It copies while the source does not look, and is gone when that does.
+    a.rota.signal("STOP");
     operator.order_move(&processes[0], &"b".parse().unwrap()).await.unwrap();
+    until("it is copied", async || {
+        operator.progress(&processes[0]).await.unwrap().unwrap().state.as_deref() == Some("copied")
+    })
+    .await;
+    b.rota.signal("STOP");
+    sleep(Duration::from_millis(3_500)).await;
+    a.rota.signal("CONT");
     let clients = town.clients(&processes, 2);
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(1)).await;
     clients.more(20).await;
     let slowest = clients.finish().await;
     assert!(slowest < Duration::from_secs(1), "items waited for a dead target: {slowest:?}");

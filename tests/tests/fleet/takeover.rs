@@ -2,6 +2,7 @@
 //! time, and no schedule is ever forked.
 
 use crate::town::{Machine, PATIENCE, Town, until};
+use rota_schedule::{Directory as _, LeaseHolder};
 use rota_tests::{fast_dir, rounds};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -80,6 +81,27 @@ async fn a_writer_that_stood_still_and_wakes_under_load_commits_nothing_and_ends
     town.check();
     let term = town.sql("SELECT term FROM writers WHERE name = 'w'");
     assert_eq!(term, "2", "it has taken the name again without a restart");
+}
+
+/// Whoever took the lease may not have come as far as the term.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_whose_lease_was_taken_ends_before_the_fence_stops_it() {
+    let town = Town::new().await;
+    let mut writer = town.ready("w").await;
+    let (name, taker) = ("w".parse().unwrap(), LeaseHolder([7; 16]));
+    until("the lease is taken", async || {
+        let seen = town.record("w").await.lease;
+        town.directory.take_lease(&name, taker, seen).await.unwrap().is_some()
+    })
+    .await;
+    writer.gives_up().await;
+    assert!(writer.rota.logged().contains("another machine has taken the lease"));
+    assert_eq!(
+        town.record("w").await.lease.unwrap().holder,
+        taker,
+        "it gave back what is not its own"
+    );
+    assert_eq!(town.sql("SELECT term FROM writers"), "1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

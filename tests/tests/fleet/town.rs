@@ -71,8 +71,7 @@ impl Town {
             all.iter().map(|(name, value)| (*name, value.as_str())).collect();
         all.extend(settings);
         let data = disk.path().join("data");
-        let args =
-            ["writer", "--name", name, "--port", "0", "--data-dir", data.to_str().unwrap()];
+        let args = ["writer", "--name", name, "--port", "0", "--data-dir", data.to_str().unwrap()];
         let rota = RotaProcess::try_start_as(Path::new(BIN), &args, &all, STANDS_BY).unwrap();
         Machine { disk, rota }
     }

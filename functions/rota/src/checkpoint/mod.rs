@@ -94,10 +94,7 @@ fn dotenv() -> anyhow::Result<Env> {
 
 /// Makes a ledger in `dir`, if there is none, from the newest checkpoint, and follows it link by link. If
 /// there is no checkpoint, or the archive does not answer, nothing is made: the database has everything.
-pub(crate) async fn restore_if_absent(
-    checkpoints: &Checkpoints,
-    dir: &Path,
-) -> anyhow::Result<()> {
+pub(crate) async fn restore_if_absent(checkpoints: &Checkpoints, dir: &Path) -> anyhow::Result<()> {
     let tell = |step: Fetching<'_>| match step {
         Fetching::Begun(manifest) => tracing::info!(
             checkpoint = %manifest.position(),

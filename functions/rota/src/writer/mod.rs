@@ -115,7 +115,9 @@ async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     output::line(&format!("rota stands by at {listens} as writer {}", member.name));
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
     let candidate = Candidate::new(membership, &settings.data_dir, url)?;
-    let outcome = candidacy(settings, wallet, base, &member, candidate, &front, &stop).await;
+    // Boxed: all that a start does is in it.
+    let outcome =
+        Box::pin(candidacy(settings, wallet, base, &member, candidate, &front, &stop)).await;
     stop.trigger();
     serving.await??;
     outcome

@@ -68,7 +68,11 @@ mod tests {
         assert_eq!(Watch::new(None).judge(Some(released), now), Verdict::Take(Some(released)));
         let mine = lease(7, 4);
         let mut watch = Watch::new(Some(mine.holder));
-        assert_eq!(watch.judge(Some(mine), now), Verdict::Take(Some(mine)), "the run before is dead");
+        assert_eq!(
+            watch.judge(Some(mine), now),
+            Verdict::Take(Some(mine)),
+            "the run before is dead"
+        );
     }
 
     #[test]

@@ -64,8 +64,7 @@ impl<P: FnMut(usize)> Copier<'_, P> {
         for Row { entry, content, .. } in rows {
             let head = follow(&mut follower, process, &entry)?;
             let queued_at = entry.timestamp;
-            let upload =
-                if queued_at > self.uploaded { Upload::Now } else { Upload::Elsewhere };
+            let upload = if queued_at > self.uploaded { Upload::Now } else { Upload::Elsewhere };
             appends.push(Append { process, entry, head, content, queued_at, upload });
         }
         let newest = follower.head().copied().ok_or(RecoveryError::Vanished(process))?;

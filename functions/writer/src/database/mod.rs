@@ -26,7 +26,6 @@ use projector::WORKERS;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use recovery::Recovery;
-use taking::Taking;
 use rota_ans104::{Address, ParseError};
 use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
@@ -34,6 +33,7 @@ use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, Taken, migrate
 use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use taking::Taking;
 use tokio::task::JoinHandle;
 
 /// Connections of a writer: one for each batch in flight, one for heartbeats, and some to bind processes, to
@@ -102,7 +102,9 @@ pub enum RecoveryError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// A process comes from a writer whose clock is far ahead.
-    #[error("what the former writer of a process has promised readers lies ahead: its clock was fast")]
+    #[error(
+        "what the former writer of a process has promised readers lies ahead: its clock was fast"
+    )]
     Floor,
     /// Whoever asked for it wants it no more.
     #[error("stopped before everything was copied")]

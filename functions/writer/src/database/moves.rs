@@ -151,7 +151,9 @@ impl Moves {
                         directory.bind(process, name).await?; // the directory is younger than it
                     }
                 }
-                Err(error) => tracing::warn!(%error, source, "the directory cannot know this writer"),
+                Err(error) => {
+                    tracing::warn!(%error, source, "the directory cannot know this writer");
+                }
             }
         }
         self.database.projection.finish_move(&process).await?;
@@ -180,10 +182,7 @@ impl Moves {
     }
 
     /// To whom a process belongs.
-    pub(crate) async fn owner(
-        &self,
-        process: &ProcessId,
-    ) -> Result<Option<Ownership>, ModelError> {
+    pub(crate) async fn owner(&self, process: &ProcessId) -> Result<Option<Ownership>, ModelError> {
         self.database.projection.owner(process).await
     }
 }

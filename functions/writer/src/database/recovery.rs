@@ -160,8 +160,7 @@ impl Recovery<'_> {
     /// A process of another writer is here because it was moved, now or once: then the database has all of
     /// it.
     async fn check_moved(&self, process: ProcessId, head: Head) -> Result<(), RecoveryError> {
-        let theirs =
-            patiently(|| self.projection.assignment_at(&process, head.nonce)).await?;
+        let theirs = patiently(|| self.projection.assignment_at(&process, head.nonce)).await?;
         match theirs {
             Some(theirs) if theirs == head.assignment => Ok(()),
             Some(_) => Err(RecoveryError::Diverged { process, nonce: head.nonce }),

@@ -47,8 +47,11 @@ impl Uploaded {
 
     /// All rows below `low` are delivered: up to which timestamp everything is uploaded.
     pub(super) fn delivered(&mut self, low: u64) -> Timestamp {
-        while let Some((closed, _)) = self.ends.pop_front_if(|(_, end)| *end <= low) {
-            self.until = self.until.max(closed);
+        while let Some((closed, end)) = self.ends.front()
+            && *end <= low
+        {
+            self.until = self.until.max(*closed);
+            self.ends.pop_front();
         }
         if self.ends.is_empty() {
             self.stride = 1;

@@ -58,7 +58,10 @@ fn every_part_has_a_row_in_the_order_of_commits() {
             (chain.process, Timestamp((row.nonce + 1) * 100 + 1))
         );
     }
-    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 9, oldest: Some(Timestamp(101)), low: 0 });
+    assert_eq!(
+        ledger.outbox_stats(),
+        OutboxStats { depth: 9, oldest: Some(Timestamp(101)), low: 0 }
+    );
     assert_eq!(ledger.outbox_after(Some(4), 3).unwrap(), rows[5..8]);
     assert_eq!(ledger.outbox_after(Some(8), 3).unwrap(), []);
 }
@@ -69,10 +72,16 @@ fn delivered_rows_go_in_any_order_and_the_counters_stay_exact() {
     let (ledger, mut chain) = filled(dir.path());
     deliver(&ledger, &mut chain, vec![3, 5, 3, 99]);
     assert_eq!(seqs(&ledger), [0, 1, 2, 4, 6, 7, 8, 9]);
-    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 8, oldest: Some(Timestamp(101)), low: 0 });
+    assert_eq!(
+        ledger.outbox_stats(),
+        OutboxStats { depth: 8, oldest: Some(Timestamp(101)), low: 0 }
+    );
     deliver(&ledger, &mut chain, vec![0, 1, 2, 3]);
     assert_eq!(seqs(&ledger), [4, 6, 7, 8, 9, 10]);
-    assert_eq!(ledger.outbox_stats(), OutboxStats { depth: 6, oldest: Some(Timestamp(301)), low: 4 });
+    assert_eq!(
+        ledger.outbox_stats(),
+        OutboxStats { depth: 6, oldest: Some(Timestamp(301)), low: 4 }
+    );
     assert_eq!(check(&ledger), 7);
 }
 
