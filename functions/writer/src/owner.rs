@@ -7,6 +7,7 @@ use crate::writer::Writer;
 use rota_schedule::{Directory as _, ProcessId, Refusal, WriterName};
 use rota_wire::ApiError;
 use std::error::Error;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -20,8 +21,9 @@ impl Writer {
         if self.lanes().is_held(&process) {
             return self.knows(&process);
         }
-        let comes = || database.incoming.load(std::sync::atomic::Ordering::Relaxed);
-        if !self.knows(&process)? && !comes() {
+        // A writer among others asks whose a process is that it does not know: its client is sent on.
+        let others = self.membership().is_some() || database.incoming.load(Ordering::Relaxed);
+        if !self.knows(&process)? && !others {
             return Ok(false);
         }
         match self.hold(process).await {
@@ -68,6 +70,9 @@ impl Writer {
     /// Takes a process that belongs to this writer, whatever it takes.
     async fn take(&self, process: ProcessId) -> Result<(), ApiError> {
         let Some(moves) = self.moves() else { return Ok(()) };
+        let Ok(_turn) = self.claims().acquire().await else {
+            return Err(ApiError::NotAccepting("the scheduler is stopping"));
+        };
         let owner = moves.owner(&process).await;
         let owner = owner.map_err(|error| unanswered(&error, "the database"))?;
         match owner {

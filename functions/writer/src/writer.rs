@@ -25,6 +25,8 @@ const BODIES_BYTES_MAX: usize = 256 << 20;
 const LAND_MAX: Duration = Duration::from_millis(500);
 /// How often it looks.
 const LAND_POLL: Duration = Duration::from_millis(5);
+/// Processes of which it is asked at once to whom they belong; each may be copied into the ledger then.
+const CLAIMS_MAX: usize = 8;
 /// How long a POST waits for its commit before it is told that the outcome is unknown.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -81,6 +83,7 @@ struct Inner {
     metrics: WriterMetrics,
     bodies: BodyBudget,
     verifiers: Semaphore,
+    claims: Semaphore,
     stopping: AtomicBool,
 }
 
@@ -122,6 +125,7 @@ impl Writer {
         tasks.moves = moves.clone().map(|moves| tokio::spawn(moves.carry_out()));
         Ok(Self(Arc::new(Inner {
             verifiers: Semaphore::new(config.cpus * 2),
+            claims: Semaphore::new(CLAIMS_MAX),
             config,
             ledger: parts.ledger,
             gateway: parts.gateway,
@@ -251,6 +255,10 @@ impl Writer {
 
     pub(crate) fn verifiers(&self) -> &Semaphore {
         &self.0.verifiers
+    }
+
+    pub(crate) fn claims(&self) -> &Semaphore {
+        &self.0.claims
     }
 
     /// Places an admitted item and waits for the commit.

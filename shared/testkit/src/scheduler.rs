@@ -198,8 +198,12 @@ impl RotaProcess {
 }
 
 impl Drop for RotaProcess {
+    #[allow(clippy::disallowed_macros, reason = "a failed test tells what its servers have said")]
     fn drop(&mut self) {
         self.end();
+        if thread::panicking() {
+            eprintln!("{} said:\n{}{}", self.url, self.printed(), self.logged());
+        }
     }
 }
 

@@ -22,11 +22,11 @@ async fn source_dies_at(failpoint: &str) {
     assert_eq!(ordered, Ordered::Yes);
     sleep(Duration::from_secs(1)).await;
     let a = town.machine_with("a", a.kill_9(), &[]);
+    a.ready().await;
     until("the move is over", async || {
         operator.progress(&processes[0]).await.unwrap().unwrap().state.is_none()
     })
     .await;
-    a.ready().await;
     clients.more(40).await;
     clients.finish().await;
     town.check();
