@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod config;
+mod json;
 pub mod layers;
 mod leftover;
 pub mod logs;

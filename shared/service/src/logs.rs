@@ -2,6 +2,7 @@
 //!
 //! Standard output is left to the commands that print results.
 
+use crate::json::JsonLines;
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
@@ -79,8 +80,8 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogsError> {
         .with_writer(io::stderr)
         .with_ansi(terminal);
     let started = match format {
-        LogFormat::Json => builder.json().finish().try_init(),
-        LogFormat::Auto if !terminal => builder.json().finish().try_init(),
+        LogFormat::Json => builder.event_format(JsonLines).finish().try_init(),
+        LogFormat::Auto if !terminal => builder.event_format(JsonLines).finish().try_init(),
         LogFormat::Text | LogFormat::Auto => builder.finish().try_init(),
     };
     started.map_err(LogsError::AlreadyStarted)

@@ -120,7 +120,7 @@ fn settings(options: PostgresOptions) -> String {
     format!(
         "listen_addresses = '127.0.0.1'\n\
          unix_socket_directories = ''\n\
-         max_connections = 100\n\
+         max_connections = 400\n\
          shared_buffers = '64MB'\n\
          dynamic_shared_memory_type = mmap\n\
          wal_level = replica\n\
