@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Bytes that are forwarded at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// How often a stalled connection looks whether it may go on; there can be many.
+const STALL_POLL: Duration = Duration::from_millis(20);
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -181,7 +184,7 @@ fn wait_for_fate(state: &Mutex<State>, fate: Fate, bytes: usize) -> Passes {
         let passes = fate(&mut locked, bytes);
         drop(locked);
         match passes {
-            Passes::NotNow => thread::sleep(Duration::from_millis(1)),
+            Passes::NotNow => thread::sleep(STALL_POLL),
             Passes::Later(time) => {
                 thread::sleep(time);
                 return Passes::All;

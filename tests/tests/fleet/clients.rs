@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+/// Between two items: what is tested is not how much the machine can do.
+const PAUSE: Duration = Duration::from_millis(4);
 /// Between two attempts.
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long an item may take, whatever happens.
@@ -53,6 +55,7 @@ impl Clients {
                     let took = patient(&http, &address, process, &item, &book).await;
                     slowest = slowest.max(took);
                     acks.fetch_add(1, Ordering::Relaxed);
+                    sleep(PAUSE).await;
                 }
                 slowest
             });
