@@ -150,36 +150,6 @@ impl Lanes {
         Ok(answer)
     }
 
-    /// Whether entries may be placed in a process.
-    pub(crate) fn check(&self, process: &ProcessId) -> Result<(), NotHeld> {
-        self.shared.table.lock().holds.check(process)
-    }
-
-    /// Whether it is known that entries may be placed in a process.
-    pub(crate) fn is_held(&self, process: &ProcessId) -> bool {
-        self.check(process).is_ok()
-    }
-
-    /// Lets items into the lane of a process, which is this writer's.
-    pub(crate) fn hold(&self, process: ProcessId) {
-        self.shared.table.lock().holds.hold(process);
-    }
-
-    /// Lets nothing new into the lane of a process, until [`Self::hold`] or [`Self::forget`].
-    pub(crate) fn leave(&self, process: ProcessId) {
-        self.shared.table.lock().holds.leave(process);
-    }
-
-    /// Has it asked again whose a process is.
-    pub(crate) fn forget(&self, process: &ProcessId) {
-        self.shared.table.lock().holds.forget(process);
-    }
-
-    /// Whether nothing of a process is waiting or in flight.
-    pub(crate) fn is_empty(&self, process: &ProcessId) -> bool {
-        !self.shared.table.lock().lanes.contains_key(process)
-    }
-
     /// Has the next heartbeats promise at least this.
     pub(crate) fn aim(&self, floor: Timestamp) {
         self.shared.table.lock().aim(floor);
