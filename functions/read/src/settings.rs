@@ -3,21 +3,6 @@
 use rota_readmodel::{DatabaseUrl, ReadModelConfig};
 use rota_service::{ConfigError, Env, Setting};
 
-/// A database.
-struct Database(DatabaseUrl);
-
-impl Setting for Database {
-    const EXPECTS: &'static str = "a postgres:// URL";
-
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    fn show(&self) -> String {
-        self.0.to_string()
-    }
-}
-
 /// Databases, separated by commas.
 struct Databases(Vec<DatabaseUrl>);
 
@@ -25,7 +10,7 @@ impl Setting for Databases {
     const EXPECTS: &'static str = "postgres:// URLs, separated by commas";
 
     fn parse(text: &str) -> Option<Self> {
-        let urls = text.split(',').map(|part| Database::parse(part.trim()).map(|url| url.0));
+        let urls = text.split(',').map(|part| DatabaseUrl::parse(part.trim()));
         urls.collect::<Option<_>>().map(Self)
     }
 
@@ -44,7 +29,7 @@ impl Setting for Databases {
 /// One is malformed.
 pub fn read_model(env: &mut Env) -> Result<ReadModelConfig, ConfigError> {
     let replicas = env.secret::<Databases>("DATABASE_READ_URL")?.map(|urls| urls.0);
-    let primary = env.secret::<Database>("DATABASE_URL")?.map(|url| url.0);
+    let primary = env.secret::<DatabaseUrl>("DATABASE_URL")?;
     let default = ReadModelConfig::default();
     Ok(ReadModelConfig {
         replicas: replicas.unwrap_or_default(),

@@ -3,6 +3,8 @@
 use crate::{AnyDirectory, DynamoDirectory};
 #[cfg(feature = "postgres")]
 use crate::{PostgresDirectory, StaticList};
+#[cfg(feature = "postgres")]
+use rota_readmodel::DatabaseUrl;
 use rota_service::{ConfigError, Env, Setting};
 #[cfg(feature = "postgres")]
 use std::path::PathBuf;
@@ -52,7 +54,7 @@ pub enum DirectorySettings {
     #[cfg(feature = "postgres")]
     Postgres {
         /// The primary.
-        database: Box<rota_readmodel::DatabaseUrl>,
+        database: Box<DatabaseUrl>,
         /// The file that lists writers, if not all of them register by themselves.
         list: Option<PathBuf>,
     },
@@ -100,11 +102,11 @@ impl DirectorySettings {
                 return Err(ConfigError::Missing { name: "DIRECTORY", expects });
             }
             if kind == Some(Kind::Postgres) || (kind.is_none() && list.is_some()) {
-                let expects = Database::EXPECTS;
-                let database = env.secret::<Database>("DATABASE_URL")?;
+                let expects = DatabaseUrl::EXPECTS;
+                let database = env.secret::<DatabaseUrl>("DATABASE_URL")?;
                 let database =
                     database.ok_or(ConfigError::Missing { name: "DATABASE_URL", expects })?;
-                return Ok(Some(Self::Postgres { database: Box::new(database.0), list }));
+                return Ok(Some(Self::Postgres { database: Box::new(database), list }));
             }
         }
         match (kind, table) {
@@ -140,23 +142,6 @@ impl DirectorySettings {
                 Ok(AnyDirectory::Postgres(directory))
             }
         }
-    }
-}
-
-/// The database's URL.
-#[cfg(feature = "postgres")]
-struct Database(rota_readmodel::DatabaseUrl);
-
-#[cfg(feature = "postgres")]
-impl Setting for Database {
-    const EXPECTS: &'static str = "a postgres:// URL";
-
-    fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    fn show(&self) -> String {
-        self.0.to_string()
     }
 }
 

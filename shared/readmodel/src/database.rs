@@ -6,6 +6,7 @@
 //! connect to the servers themselves.
 
 use crate::ModelError;
+use rota_service::Setting;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use std::fmt;
@@ -126,6 +127,18 @@ impl FromStr for DatabaseUrl {
             return Err(ModelError::Url(sqlx::Error::Configuration("not postgres://".into())));
         }
         PgConnectOptions::from_str(text).map(Self).map_err(ModelError::Url)
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const EXPECTS: &'static str = "a postgres:// URL";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
