@@ -19,7 +19,7 @@ ci: lint test
 
 # What the scheduler does against what the machine can do; one JSON object a line. `just bench read`.
 bench *ARGS:
-    cargo build --release -p rota -p rota-read -p rota-tests --bins
+    cargo build --release -p rota -p rota-read -p rota-route -p rota-tests --bins
     target/release/bench {{ARGS}}
 
 # Coverage-guided fuzzing of the item parser (or `bundle`) from the vectors on, for a minute.
