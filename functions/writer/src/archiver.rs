@@ -5,17 +5,16 @@
 //! is at that (`.lock`). All of them may be deleted while nobody works here.
 
 use crate::Database;
-use parking_lot::Mutex;
 use rota_archive::{ArchiveError, Checkpoints, Fetched, Fetching, Position, Snapshot, Taken};
 use rota_ledger::{Ledger, LedgerError};
-use rota_schedule::{Clock, Timestamp};
+use rota_schedule::Clock;
 use rota_service::Stop;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How often it is looked whether an operator wants one.
 const LOOK: Duration = Duration::from_secs(1);
@@ -64,8 +63,7 @@ pub struct Archiver {
     checkpoints: Checkpoints,
     dir: PathBuf,
     clock: Arc<dyn Clock>,
-    turn: Arc<AsyncMutex<()>>,
-    last: Arc<Mutex<Option<(Taken, Timestamp)>>>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Archiver {
@@ -77,8 +75,7 @@ impl Archiver {
         dir: &Path,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let dir = dir.to_owned();
-        Self { ledger, checkpoints, dir, clock, turn: Arc::default(), last: Arc::default() }
+        Self { ledger, checkpoints, dir: dir.to_owned(), clock, turn: Arc::default() }
     }
 
     /// Takes a checkpoint under a term (0 without a database). May be given up at any point: see
@@ -98,15 +95,7 @@ impl Archiver {
             processes: moment.processes,
             created,
         };
-        let taken = self.checkpoints.take(&snapshot, term).await?;
-        *self.last.lock() = Some((taken, created));
-        Ok(taken)
-    }
-
-    /// The newest checkpoint that this archiver took, and when it was begun.
-    #[must_use]
-    pub fn last(&self) -> Option<(Taken, Timestamp)> {
-        *self.last.lock()
+        Ok(self.checkpoints.take(&snapshot, term).await?)
     }
 
     /// Takes a checkpoint every `interval`, and when an operator asks for one in the database, until the

@@ -96,7 +96,6 @@ async fn a_ledger_comes_back_as_another_one_with_the_same_entries() {
     fill(&ledger, &schedules[0], 6, 12);
     let second = archiver.checkpoint(5).await.unwrap();
     assert!(second.bytes_sent * 3 < second.bytes, "only what is new travels: {second:?}");
-    assert_eq!(archiver.last().unwrap().0, second);
     assert_eq!(data.names(), ["ledger", "ledger.hashes"]);
 
     let other = Data::new();
