@@ -47,6 +47,7 @@ impl Town {
         let url = cluster.fresh_database();
         let database = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
         let (table, directory) = directory(aws).await;
+        directory.create_table().await.unwrap();
         let wallet = fast_dir();
         scheduler_wallet().save_new(&wallet.path().join("wallet.json")).unwrap();
         let gateway = StubGateway::start(1_600_000).await;
@@ -76,9 +77,13 @@ impl Town {
         Machine { disk, rota }
     }
 
-    /// An empty directory in the place of the one that there was.
+    /// An empty directory in the place of the one that there was, as an operator makes it.
     pub(crate) async fn new_directory(&mut self) {
         (self.table, self.directory) = directory(self.aws).await;
+        for _ in 0..2 {
+            let said = self.command(&["writers", "create-table"]).await.unwrap();
+            assert_eq!(said, "the directory can be used\n");
+        }
     }
 
     /// What everything that runs here is told.
@@ -169,9 +174,7 @@ impl Town {
 async fn directory(aws: &Aws) -> (String, DynamoDirectory) {
     let table = aws.fresh_table();
     let config = rota_aws::stand_in(&aws.endpoint()).await;
-    let directory = DynamoDirectory::new(&config, table.clone());
-    directory.create_table().await.unwrap();
-    (table, directory)
+    (table.clone(), DynamoDirectory::new(&config, table))
 }
 
 impl Machine {

@@ -6,6 +6,7 @@ use crate::output::{self, Progress, thousands};
 use anyhow::Context as _;
 use clap::Subcommand;
 use rota_ans104::Address;
+use rota_directory::AnyDirectory;
 use rota_schedule::{Directory as _, RoutePolicy, WriterName};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ pub(crate) enum WritersCommand {
         #[arg(long)]
         wallets_only: Option<bool>,
     },
+    /// Make the directory's table in DynamoDB, if it is not there
+    CreateTable,
     /// Enter all processes of a writer into the directory: once, if the writer is older than that
     Register {
         /// The writer
@@ -58,9 +61,20 @@ pub(super) async fn run(fleet: &Fleet, command: &WritersCommand) -> anyhow::Resu
             directory.set_policy(writer, &policy).await?;
             output::line(&format!("writer {writer}: {}", policy_text(&policy)));
         }
+        WritersCommand::CreateTable => create_table(fleet.directory()?).await?,
         WritersCommand::Register { writer } => register(fleet, writer).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn create_table(directory: &AnyDirectory) -> anyhow::Result<()> {
+    match directory {
+        AnyDirectory::Dynamo(dynamo) => dynamo.create_table().await?,
+        // Its tables came with the connection.
+        AnyDirectory::Postgres(_) => {}
+    }
+    output::line("the directory can be used");
+    Ok(())
 }
 
 /// One writer, for programs.

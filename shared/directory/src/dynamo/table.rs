@@ -1,4 +1,4 @@
-//! The table itself, for a stand-in on this machine and for tests: on AWS the stack makes it.
+//! The table itself.
 
 use super::DynamoDirectory;
 use super::error::unavailable;
