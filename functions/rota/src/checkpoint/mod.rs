@@ -26,7 +26,7 @@ pub(crate) enum CheckpointCommand {
     List(ListArgs),
     /// Make a ledger from a checkpoint, where there is none, and check every link of it.
     Restore(RestoreArgs),
-    /// Take a checkpoint of the ledger of a scheduler that is not running.
+    /// Take a checkpoint now, or have the writer take it that runs.
     Now(NowArgs),
 }
 

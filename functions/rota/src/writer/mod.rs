@@ -38,7 +38,7 @@ const WATCH: Duration = Duration::from_millis(100);
 pub(crate) struct WriterArgs {
     #[command(flatten)]
     local: LocalArgs,
-    /// Under which name to write [env: WRITER_NAME]
+    /// Under which name to write [env: WRITER_NAME] [default: main]
     #[arg(long)]
     name: Option<String>,
     /// Where others reach this machine, as in `https://su-7.example` [env: WRITER_URL] [default: where it
