@@ -1,3 +1,5 @@
+//! What of a list is taken, and how each mistake in it is named. Must not know a store.
+
 use super::*;
 
 fn parse(json: &str) -> Result<Vec<Listed>, String> {

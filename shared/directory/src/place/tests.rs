@@ -1,3 +1,6 @@
+//! Where new processes go: the rules as tables, and how even the choice is while many choose from stale views.
+//! Must not know a store.
+
 use super::*;
 use crate::View;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Which directory the environment names, and which combinations name none. Must not connect anywhere.
+
 use super::*;
 
 const TABLE: (&str, &str) = ("DIRECTORY_TABLE", "t");

@@ -1,3 +1,5 @@
+//! How long a view is believed, and who is taken for dead. Must not know a store or the wall clock.
+
 use super::*;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
