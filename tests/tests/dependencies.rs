@@ -92,10 +92,21 @@ fn the_layers_are_in_order() {
         ("rota-archive", &[ans104, aws, schedule, service]),
         ("rota-readmodel", &[ans104, archive, aws, schedule, service]),
         ("rota-directory", &[ans104, aws, schedule, service]),
+        ("rota-explorer", &[ans104, schedule, wire]),
         ("rota-lambda", &[ans104, schedule, service, wire]),
         (
             "rota-read",
-            &[ans104, archive, aws, "rota-lambda", "rota-readmodel", schedule, service, wire],
+            &[
+                ans104,
+                archive,
+                aws,
+                "rota-explorer",
+                "rota-lambda",
+                "rota-readmodel",
+                schedule,
+                service,
+                wire,
+            ],
         ),
         ("rota-route", &[ans104, aws, "rota-directory", "rota-lambda", schedule, service, wire]),
     ] {

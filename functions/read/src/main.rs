@@ -1,12 +1,12 @@
 //! The read function as a Lambda starts it: settings from the environment, the read model as the store.
 
 use anyhow::Context as _;
-use rota_lambda::{Meter, Platform, serve, stdout};
+use rota_lambda::{Meter, Platform, serve};
 use rota_read::ReadState;
 use rota_read::lambda::{Settings, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
-use rota_service::{Env, Stop, logs};
+use rota_service::{Env, Stop, emf, logs};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {

@@ -26,12 +26,13 @@ pub(crate) struct Watch {
 /// All routes, with the layers that every server of rota has. `read` has those that show schedules.
 pub(crate) fn router(read: Router, watch: Watch, http: &HttpMetrics) -> Router {
     let writer = watch.writer.clone();
-    let mut own = Router::new().route("/health", get(health));
+    let mut own = Router::new().route("/health", get(health)).route("/started", get(async || ()));
     if watch.show_metrics {
         own = own.route("/metrics", get(show_metrics));
     }
     let app = read
         .merge(rota_writer::router(writer))
+        .merge(rota_explorer::router())
         .merge(own.with_state(Arc::new(watch)))
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method);

@@ -51,8 +51,9 @@ pub(crate) async fn address<D: Directory>(
     state.pass(&to, &asked, Passing::none()).await
 }
 
-/// `GET /timestamp`.
-pub(crate) async fn timestamp<D: Directory>(
+/// What is about no process: `GET /timestamp`, the explorer (which then asks whoever served it, so that its
+/// policy holds: nothing but its own server) and the description of the contract.
+pub(crate) async fn general<D: Directory>(
     State(state): Shared<D>,
     request: Request,
 ) -> Result<Response, ApiError> {

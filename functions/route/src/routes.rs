@@ -14,7 +14,11 @@ use std::sync::Arc;
 pub fn router<D: Directory>(state: Arc<RouteState<D>>) -> Router {
     Router::new()
         .route("/", get(read::address::<D>).post(submit::submit::<D>))
-        .route("/timestamp", get(read::timestamp::<D>))
+        .route("/timestamp", get(read::general::<D>))
+        .route("/openapi.json", get(read::general::<D>))
+        .route("/explorer", get(read::general::<D>))
+        .route("/explorer/", get(read::general::<D>))
+        .route("/explorer/{version}/{file}", get(read::general::<D>))
         .route("/processes/{id}", get(read::by_id::<D>))
         .route("/raw/{id}", get(read::by_id::<D>))
         .route("/{id}", get(read::by_id::<D>))

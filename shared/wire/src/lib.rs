@@ -5,6 +5,7 @@
 
 mod error;
 mod json;
+mod openapi;
 mod parse;
 mod path;
 mod query;
@@ -12,6 +13,7 @@ mod submission;
 
 pub use error::ApiError;
 pub use json::{address_answer, node, page, process, receipt, timestamp_answer};
+pub use openapi::OPENAPI;
 pub use parse::{ForeignEdge, ForeignNode, ForeignNodeError, ForeignPage, ForeignPageInfo};
 pub use path::PathId;
 pub use query::{QueryError, ReadQuery, process_parameter};

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The longest time to the head of an answer. The reader gives up sooner.
 pub const REQUEST_MAX: Duration = Duration::from_secs(10);
 
-/// All GET routes and `/health`, over `state`, at most `concurrency` requests at once, in the layers of a
+/// All GET routes, the explorer and `/health`, over `state`, at most `concurrency` requests at once, in the layers of a
 /// function.
 pub fn router<R: ScheduleReader>(
     state: Arc<ReadState<R>>,
@@ -29,7 +29,8 @@ pub fn router<R: ScheduleReader>(
         time: REQUEST_MAX,
         slow: ApiError::Upstream("the store"),
     };
-    rota_lambda::apply(routes::router(state).merge(health), limits, meter)
+    let routes = routes::router(state).merge(health).merge(rota_explorer::router());
+    rota_lambda::apply(routes, limits, meter)
 }
 
 /// 200 if a source answers what every client asks first: who schedules here.
