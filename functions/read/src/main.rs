@@ -1,9 +1,10 @@
 //! The read function as a Lambda starts it: settings from the environment, the read model as the store.
 
 use anyhow::Context as _;
+use rota_aws::{DatabaseLogin, sdk_config};
 use rota_lambda::{Meter, Platform, serve};
 use rota_read::ReadState;
-use rota_read::lambda::{Settings, router};
+use rota_read::lambda::{DatabaseAuth, Settings, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
 use rota_service::{Env, Stop, emf, logs};
@@ -27,8 +28,11 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     if let Some(archive) = settings.archive {
         model.archive = Some(archive.archive().await);
     }
+    if settings.auth == DatabaseAuth::Iam {
+        model.login = Some(DatabaseLogin::new(&sdk_config().await)?);
+    }
     let reader = ReadModel::new(model, Arc::clone(&clock));
-    let meter = Meter::new(Arc::clone(&clock), stdout);
+    let meter = Meter::new(Arc::clone(&clock), emf::stdout);
     let app = router(Arc::new(ReadState { reader, clock }), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)

@@ -35,6 +35,7 @@ pub fn read_model(env: &mut Env) -> Result<ReadModelConfig, ConfigError> {
         replicas: replicas.unwrap_or_default(),
         primary,
         archive: None,
+        login: None,
         connections: env.or("DATABASE_CONNECTIONS_MAX", default.connections)?,
         staleness_max: env.or("READ_STALENESS_MAX", default.staleness_max)?,
         lag_max: env.or("REPLICA_LAG_MAX", default.lag_max)?,

@@ -1,8 +1,12 @@
 //! How rota reaches AWS: where credentials come from, which endpoints are asked, how long that may take,
 //! and one TLS backend (ring) for everything, as the rest of rota has it.
 //!
+//! [`DatabaseLogin`] signs the tokens that Amazon's databases take for passwords.
+//!
 //! Settings are AWS's own: `AWS_REGION`, `AWS_ACCESS_KEY_ID` and its kin, container and instance roles,
 //! `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_DYNAMODB`. Must not know what is stored.
+
+mod login;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -12,6 +16,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
+pub use login::{DatabaseLogin, LoginError};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 //!
 //! - [`DatabaseUrl`]: where a database is, and sessions named by intent.
 //! - [`migrate`]: brings the schema up to date (`migrations/`), safe to run by everybody at once.
+//! - [`grant_reading`]: the role of those who only read.
 //! - [`Projection`]: the writer's side. Batches commit under the writer's term or not at all (LSE-1), each
 //!   schedule in the database is a prefix of the ledger's, and projecting again changes nothing (PRJ-1).
 //! - [`Operator`]: what a person asks of writers that run.
@@ -16,6 +17,7 @@ mod migrate;
 mod operator;
 mod projection;
 mod reader;
+mod reader_role;
 
 pub use database::{DatabaseUrl, PRIMARY_ACQUIRE_MAX};
 pub use error::ModelError;
@@ -26,3 +28,4 @@ pub use projection::{
     Newest, Ownership, Projection, Row, Taken,
 };
 pub use reader::{Fallbacks, LeftOut, ReadModel, ReadModelConfig, ReadStats, SourceStats};
+pub use reader_role::{ReaderRole, grant_reading};

@@ -43,7 +43,7 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<(), ModelError> {
 
 /// Waits for the lock by asking again. To wait inside the server, as sqlx does, would be to hold a
 /// snapshot that an index built concurrently by the lock's holder has to wait for: a deadlock.
-async fn lock(connection: &mut PgConnection) -> Result<(), ModelError> {
+pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), ModelError> {
     let ask = || sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK);
     while !ask().fetch_one(&mut *connection).await? {
         sleep(LOCK_POLL).await;

@@ -41,7 +41,7 @@ impl House {
 
     pub(crate) fn config(&self, ack_after: AckAfter) -> DatabaseConfig {
         let url: DatabaseUrl = self.url.parse().unwrap();
-        DatabaseConfig { url, name: "main".to_owned(), ack_after, archive: None }
+        DatabaseConfig { url, name: "main".to_owned(), ack_after, archive: None, reader_role: None }
     }
 
     pub(crate) async fn try_writer(

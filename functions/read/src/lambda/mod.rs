@@ -4,4 +4,4 @@ mod app;
 mod settings;
 
 pub use app::{REQUEST_MAX, router};
-pub use settings::Settings;
+pub use settings::{DatabaseAuth, Settings};

@@ -4,7 +4,36 @@ use crate::settings::read_model;
 use rota_archive::ArchiveSettings;
 use rota_lambda::FunctionSettings;
 use rota_readmodel::ReadModelConfig;
-use rota_service::{ConfigError, Env};
+use rota_service::{ConfigError, Env, Setting};
+
+/// How the function logs in to its databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatabaseAuth {
+    /// With what the URLs say, or `PGPASSWORD`.
+    #[default]
+    Password,
+    /// With tokens that are signed with the function's own role (Amazon's servers): no secret is stored.
+    Iam,
+}
+
+impl Setting for DatabaseAuth {
+    const EXPECTS: &'static str = "password or iam";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "password" => Some(Self::Password),
+            "iam" => Some(Self::Iam),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Password => "password".to_owned(),
+            Self::Iam => "iam".to_owned(),
+        }
+    }
+}
 
 /// All settings of the function.
 #[derive(Clone, Debug)]
@@ -13,6 +42,8 @@ pub struct Settings {
     pub model: ReadModelConfig,
     /// Where large bodies lie, if the writers have an archive.
     pub archive: Option<ArchiveSettings>,
+    /// `DATABASE_AUTH`: how it logs in.
+    pub auth: DatabaseAuth,
     /// The rest; `READ_CONCURRENCY_MAX` says how many requests are worked on at once.
     pub function: FunctionSettings,
 }
@@ -26,6 +57,7 @@ impl Settings {
         Ok(Self {
             model: model(env)?,
             archive: ArchiveSettings::read(env)?,
+            auth: env.or("DATABASE_AUTH", DatabaseAuth::default())?,
             function: FunctionSettings::read(env, "READ_CONCURRENCY_MAX")?,
         })
     }
@@ -59,13 +91,14 @@ mod tests {
             ("REPLICA_LAG_MAX", "3s"),
             ("READ_CONCURRENCY_MAX", "5"),
             ("ARCHIVE_BUCKET", "bodies"),
+            ("DATABASE_AUTH", "iam"),
         ])
         .unwrap();
         let model = &settings.model;
         assert_eq!((model.replicas.len(), model.connections), (2, 7));
         let times = (model.staleness_max, model.lag_max);
         assert_eq!(times, (Duration::from_millis(250), Duration::from_secs(3)));
-        assert_eq!(settings.function.concurrency, 5);
+        assert_eq!((settings.function.concurrency, settings.auth), (5, DatabaseAuth::Iam));
         assert_eq!(
             settings.archive.as_ref().map(|archive| archive.bucket.as_str()),
             Some("bodies")
@@ -78,7 +111,7 @@ mod tests {
         assert!(read(&[("DATABASE_URL", "postgres://a@b/c")]).unwrap().model.primary.is_some());
         let settings = read(&[("DATABASE_READ_URL", "postgres://a@b/c")]).unwrap();
         assert_eq!(settings.model.staleness_max, Duration::ZERO, "strict");
-        assert_eq!(settings.archive, None);
+        assert_eq!((settings.archive, settings.auth), (None, DatabaseAuth::Password));
         let error = read(&[("DATABASE_READ_URL", " ")]).unwrap_err().to_string();
         assert!(error.starts_with("DATABASE_READ_URL is not set"), "{error}");
     }

@@ -29,7 +29,7 @@ use recovery::Recovery;
 use rota_ans104::{Address, ParseError};
 use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
-use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, Taken, migrate};
+use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, grant_reading, migrate};
 use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -64,6 +64,8 @@ pub struct DatabaseConfig {
     pub ack_after: AckAfter,
     /// Where bodies go that are too large for the database; in the database if there is none.
     pub archive: Option<Archive>,
+    /// Who may read (`DATABASE_READER_ROLE`): made at the start, if it is named.
+    pub reader_role: Option<ReaderRole>,
 }
 
 /// Why a writer cannot start on its database.
@@ -145,6 +147,9 @@ impl Database {
         metrics: &WriterMetrics,
     ) -> Result<Self, RecoveryError> {
         migrate(&config.url).await?;
+        if let Some(role) = &config.reader_role {
+            grant_reading(&config.url, role).await?;
+        }
         let holder = Holder(ledger.id());
         let taken =
             Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
@@ -166,6 +171,20 @@ impl Database {
             taking: Arc::default(),
             term,
         })
+    }
+
+    /// How many bytes the database takes.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn bytes(&self) -> Result<u64, ModelError> {
+        self.projection.database_bytes().await
+    }
+
+    /// Bodies that went into the database because the archive did not take them.
+    #[must_use]
+    pub fn archive_fallbacks(&self) -> u64 {
+        self.projection.archive_fallbacks()
     }
 
     /// The term under which it commits.

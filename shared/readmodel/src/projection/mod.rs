@@ -16,6 +16,7 @@ mod moves;
 mod plans;
 mod session;
 mod shelf;
+mod size;
 
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;

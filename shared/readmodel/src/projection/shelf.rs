@@ -7,6 +7,7 @@ use crate::bodies;
 use parking_lot::Mutex;
 use rota_archive::Archive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -30,15 +31,30 @@ pub(super) struct Shelf {
     pub(super) archive: Archive,
     /// It is not asked before.
     rests_until: Arc<Mutex<Option<Instant>>>,
+    /// Bodies that it did not take.
+    fallbacks: Arc<AtomicU64>,
 }
 
 impl Shelf {
     pub(super) fn new(archive: Archive) -> Self {
-        Self { archive, rests_until: Arc::default() }
+        Self { archive, rests_until: Arc::default(), fallbacks: Arc::default() }
+    }
+
+    /// How many bodies went into the database instead.
+    pub(super) fn fallbacks(&self) -> u64 {
+        self.fallbacks.load(Ordering::Relaxed)
     }
 
     /// Stores the large bodies of a batch, if the archive answers in time, and says where they are to be.
     pub(super) async fn store(&self, rows: &[Row]) -> Large {
+        let place = self.place(rows).await;
+        if place == Large::Table {
+            self.fallbacks.fetch_add(large(rows).count() as u64, Ordering::Relaxed);
+        }
+        place
+    }
+
+    async fn place(&self, rows: &[Row]) -> Large {
         if large(rows).next().is_none() {
             return Large::Archive;
         }

@@ -8,6 +8,7 @@
 use super::failure::Failure;
 use super::statement::Statement;
 use parking_lot::Mutex;
+use rota_aws::DatabaseLogin;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ const LIFETIME_MAX: Duration = Duration::from_secs(3_600);
 /// At most so many connections as there are turns.
 pub(super) struct Connections {
     options: PgConnectOptions,
+    login: Option<DatabaseLogin>,
     turns: Semaphore,
     /// The most recently used at the back: those at the front grow old.
     idle: Mutex<VecDeque<Idle>>,
@@ -40,9 +42,9 @@ struct Idle {
 
 impl Connections {
     /// Connects nothing yet.
-    pub(super) fn new(options: PgConnectOptions, most: u32) -> Self {
+    pub(super) fn new(options: PgConnectOptions, login: Option<DatabaseLogin>, most: u32) -> Self {
         let turns = Semaphore::new(usize::try_from(most.max(1)).unwrap_or(usize::MAX));
-        Self { options, turns, idle: Mutex::default() }
+        Self { options, login, turns, idle: Mutex::default() }
     }
 
     /// Runs a statement; `answer_max` does not count the wait for a turn.
@@ -78,11 +80,24 @@ impl Connections {
                 }
             }
         }
-        let connecting = timeout(CONNECT_MAX, self.options.connect()).await;
-        let mut connection = connecting.map_err(|_| Failure::Slow)?.map_err(Failure::Broken)?;
+        let connecting = timeout(CONNECT_MAX, self.connect()).await;
+        let mut connection = connecting.map_err(|_| Failure::Slow)??;
         let answer = query(&mut connection, statement).await?;
         self.give_back(connection, Instant::now());
         Ok(answer)
+    }
+
+    /// A token is signed for each connection: it is good for some minutes, and signing asks nobody.
+    async fn connect(&self) -> Result<PgConnection, Failure> {
+        let Some(login) = &self.login else {
+            return self.options.connect().await.map_err(Failure::Broken);
+        };
+        let options = self.options.clone();
+        let (host, port) = (options.get_host(), options.get_port());
+        let token = login.token(host, port, options.get_username()).await;
+        let token =
+            token.map_err(|error| Failure::Broken(sqlx::Error::Configuration(error.into())))?;
+        options.password(&token).connect().await.map_err(Failure::Broken)
     }
 
     fn take(&self) -> Option<Idle> {

@@ -37,11 +37,13 @@ pub use stats::{Fallbacks, ReadStats, SourceStats};
 use crate::DatabaseUrl;
 use crate::bodies::{self, Stored};
 use bytes::Bytes;
+use connections::Connections;
 use entry::{First, Latest, Lookup, Newest, Search, Sense};
 use facts::{Bytewise, Raw, Scheduler};
 use failure::Failure;
 use page::{PageOf, Sheet};
 use rota_archive::Archive;
+use rota_aws::DatabaseLogin;
 use rota_schedule::{
     Clock, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
 };
@@ -79,6 +81,8 @@ pub struct ReadModelConfig {
     /// How old a replica's snapshot may be to answer by itself for the newest entry and for open pages;
     /// 0: never (strict). Then an answer may be older than one that another replica gave before.
     pub staleness_max: Duration,
+    /// How to log in, if not with what the URLs say: a token for each connection, signed for Amazon's servers.
+    pub login: Option<DatabaseLogin>,
     /// How far a replica's closed timestamp may lie behind the newest one seen before it is left out.
     pub lag_max: Duration,
 }
@@ -89,6 +93,7 @@ impl Default for ReadModelConfig {
             replicas: Vec::new(),
             primary: None,
             archive: None,
+            login: None,
             connections: CONNECTIONS_DEFAULT,
             staleness_max: Duration::ZERO,
             lag_max: LAG_MAX_DEFAULT,
@@ -113,15 +118,15 @@ impl ReadModel {
     /// Connects nothing: the first read does. `clock` tells how old a snapshot is, if that matters.
     #[must_use]
     pub fn new(config: ReadModelConfig, clock: Arc<dyn Clock>) -> Self {
-        let ReadModelConfig { replicas, primary, archive, connections, staleness_max, lag_max } =
-            config;
+        let ReadModelConfig { replicas, primary, archive, connections, staleness_max, .. } = config;
+        let (login, lag_max) = (config.login, config.lag_max);
         let replica = |url: DatabaseUrl| {
-            let name = url.to_string();
-            Arc::new(Source::new(name, url.replica(), connections, REPLICA_ANSWER_MAX))
+            let connections = Connections::new(url.replica(), login.clone(), connections);
+            Arc::new(Source::new(url.to_string(), connections, REPLICA_ANSWER_MAX))
         };
         let primary = primary.map(|url| {
-            let name = url.to_string();
-            Arc::new(Source::new(name, url.primary_read(), connections, PRIMARY_ANSWER_MAX))
+            let connections = Connections::new(url.primary_read(), login.clone(), connections);
+            Arc::new(Source::new(url.to_string(), connections, PRIMARY_ANSWER_MAX))
         });
         let sources = Sources::new(replicas.into_iter().map(replica).collect(), primary, lag_max);
         let fallbacks = FallbackCounters::default();

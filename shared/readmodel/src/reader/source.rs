@@ -5,7 +5,6 @@ use super::failure::Failure;
 use super::statement::Statement;
 use super::stats::SourceStats;
 use parking_lot::Mutex;
-use sqlx::postgres::PgConnectOptions;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,15 +57,10 @@ struct State {
 }
 
 impl Source {
-    pub(super) fn new(
-        name: String,
-        options: PgConnectOptions,
-        connections: u32,
-        answer_max: Duration,
-    ) -> Self {
+    pub(super) fn new(name: String, connections: Connections, answer_max: Duration) -> Self {
         Self {
             name,
-            connections: Connections::new(options, connections),
+            connections,
             answer_max,
             state: Mutex::default(),
             in_flight: AtomicU32::new(0),

@@ -12,4 +12,5 @@ mod contract;
 mod failing;
 mod house;
 mod lagging;
+mod login;
 mod random;
