@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod first_start;
 mod fleet;
+mod health;
 mod item;
 mod local;
 mod output;
@@ -18,6 +19,7 @@ mod server;
 mod settings;
 mod status;
 mod verify;
+mod vitals;
 mod wallet;
 mod writer;
 
@@ -61,6 +63,11 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     /// Show how a scheduler is doing.
     Status(status::StatusArgs),
+    /// Ask whether the scheduler on this machine has started and answers, as a container's health check.
+    ///
+    /// Fails only where a restart helps, or while what is on the disk is still brought up to date: a
+    /// scheduler that has started and says in `/health` what ails it (the database is away, say) passes.
+    Health(local::LocalArgs),
     /// Show which settings are in force, and where each comes from.
     Config(local::LocalArgs),
 }
@@ -87,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Checkpoint(command) => checkpoint::run(command),
         Command::Status(args) => status::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Config(args) => config::run(&args),
     };
     outcome.unwrap_or_else(|error| {

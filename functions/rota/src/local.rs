@@ -1,6 +1,6 @@
 //! `rota local`: a complete scheduler in one process, on the embedded ledger.
 
-use crate::first_start::{self, FoundWallet};
+use crate::first_start::{self, SchedulerWallet};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
@@ -33,12 +33,13 @@ pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let found = first_start::wallet(&settings.wallet_path, first_start::SCHEDULER_WALLET)?;
+    let wallet = first_start::scheduler_wallet(&settings.wallet)?;
     let server = scheduler::bind(&settings)?;
     let stop = Stop::on_signals()?;
-    let announcement = Announcement::of(&settings, &found, server.local_addr());
-    let base = Base::open(&mut settings).await?;
-    let (scheduler, app) = Scheduler::start(settings, found.wallet, base, None, &stop).await?;
+    let announcement = Announcement::of(&settings, &wallet, server.local_addr());
+    let mut base = Base::open(&mut settings).await?;
+    base.log(&settings, &stop);
+    let (scheduler, app) = Scheduler::start(settings, wallet.wallet, base, None, &stop).await?;
     announcement.print(&scheduler.ledger)?;
     server.run(app, stop.wait()).await?;
     scheduler.finish().await
@@ -53,12 +54,11 @@ struct Announcement {
 }
 
 impl Announcement {
-    fn of(settings: &Settings, found: &FoundWallet, address: SocketAddr) -> Self {
-        let made = if found.created { "created" } else { "loaded" };
-        let (kind, path) = (found.wallet.kind(), settings.wallet_path.display());
+    fn of(settings: &Settings, found: &SchedulerWallet, address: SocketAddr) -> Self {
+        let kind = found.wallet.kind();
         Self {
             url: format!("http://{address}"),
-            wallet: format!("{} ({kind}, {made} {path})", found.wallet.address()),
+            wallet: format!("{} ({kind}, {})", found.wallet.address(), found.origin),
             data_dir: settings.data_dir.display().to_string(),
             uploads: settings
                 .upload

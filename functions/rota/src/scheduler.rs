@@ -4,6 +4,7 @@ use crate::checkpoint;
 use crate::read_metrics::ReadCollector;
 use crate::server::{self, Watch};
 use crate::settings::{Settings, UploadSettings};
+use crate::vitals::{Vitals, VitalsOf};
 use anyhow::Context as _;
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -61,6 +62,9 @@ pub(crate) struct Base {
     pub(crate) http: HttpMetrics,
     pub(crate) writer_metrics: WriterMetrics,
     pub(crate) ledger: Ledger,
+    pub(crate) vitals: Vitals,
+    /// Writes the metrics log.
+    log: Option<JoinHandle<()>>,
 }
 
 impl Base {
@@ -81,7 +85,21 @@ impl Base {
         let options = LedgerOptions { observe: Some(observe), ..LedgerOptions::default() };
         let ledger = Ledger::open(&dir, options)
             .with_context(|| format!("cannot open the ledger {}", dir.display()))?;
-        Ok(Self { registry, http, writer_metrics, ledger })
+        let vitals = Vitals::new(VitalsOf {
+            name: settings.writer_name.clone(),
+            http: http.clone(),
+            writer: writer_metrics.clone(),
+            ledger: ledger.clone(),
+            ledger_dir: dir,
+            clock: Arc::new(SystemClock),
+        });
+        registry.register_collector(Box::new(vitals.clone()));
+        Ok(Self { registry, http, writer_metrics, ledger, vitals, log: None })
+    }
+
+    /// Begins the metrics log, if there is to be one.
+    pub(crate) fn log(&mut self, settings: &Settings, stop: &Stop) {
+        self.log = self.vitals.log(settings.metrics_log_interval, stop);
     }
 }
 
@@ -96,17 +114,17 @@ impl Scheduler {
     /// Starts all that works on a ledger; the routes are the second part.
     pub(crate) async fn start(
         settings: Settings,
-        wallet: Wallet,
+        wallet: Arc<Wallet>,
         base: Base,
         membership: Option<Membership>,
         stop: &Stop,
     ) -> anyhow::Result<(Self, Router)> {
-        let Base { mut registry, http, writer_metrics, ledger } = base;
+        let Base { mut registry, http, writer_metrics, ledger, vitals, log } = base;
         note_scheduler(&ledger, &wallet)?;
         let archiver = archiver(&settings, &ledger).await;
         let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let signer: Arc<dyn Signer> = Arc::new(wallet);
+        let signer: Arc<dyn Signer> = wallet;
         let gateway = Gateway::new(settings.gateway)?;
         let height = HeightCache::starting_at(ledger.block_height());
         let read = read_routes(settings.read, &ledger, &clock, &mut registry);
@@ -125,15 +143,20 @@ impl Scheduler {
                 retry_seed: seed(),
             },
         )?;
+        vitals.writes(writer.clone(), database.clone(), height.clone());
         let poll = poll_height(gateway.clone(), height, ledger.clone(), stop.clone());
         let mut tasks = vec![tokio::spawn(poll)];
+        tasks.extend(log);
+        if let Some(database) = database.clone() {
+            tasks.push(tokio::spawn(vitals.measure_database(database, stop.clone())));
+        }
         if let Some(upload) = settings.upload {
             let uploader = uploader(upload, gateway.clone(), &ledger, &signer, &writer_metrics)?;
             tasks.push(tokio::spawn(uploader.run(stop.clone())));
         }
         if let Some(archiver) = archiver {
-            let interval = settings.checkpoint_interval;
-            tasks.push(tokio::spawn(archiver.run(database, interval, stop.clone())));
+            let (interval, metrics) = (settings.checkpoint_interval, writer_metrics.clone());
+            tasks.push(tokio::spawn(archiver.run(database, interval, metrics, stop.clone())));
         }
         let watch = Watch {
             registry,

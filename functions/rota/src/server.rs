@@ -48,6 +48,11 @@ async fn health(State(watch): State<Arc<Watch>>) -> Response {
 
 async fn show_metrics(State(watch): State<Arc<Watch>>) -> Response {
     watch.writer_metrics.refresh(&watch.ledger, watch.clock.now());
+    metrics_of(&watch.registry)
+}
+
+/// A registry as a scraper reads it.
+pub(crate) fn metrics_of(registry: &Registry) -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))];
-    (kind, metrics::encode(&watch.registry)).into_response()
+    (kind, metrics::encode(registry)).into_response()
 }

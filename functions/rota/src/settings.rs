@@ -1,6 +1,7 @@
 //! The settings of a scheduler, parsed once from flags, environment and `.env`. Names are those of
 //! the reference SU where it has one for the same thing.
 
+use crate::first_start::WalletSource;
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_archive::ArchiveSettings;
@@ -52,7 +53,7 @@ impl Setting for ModeSetting {
 pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     pub(crate) data_dir: PathBuf,
-    pub(crate) wallet_path: PathBuf,
+    pub(crate) wallet: WalletSource,
     pub(crate) writer_name: String,
     pub(crate) gateway: GatewayConfig,
     pub(crate) upload: Option<UploadSettings>,
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) writer: WriterConfig,
     pub(crate) metrics: bool,
+    /// Between two lines of the metrics log; `None`: there is none.
+    pub(crate) metrics_log_interval: Option<Duration>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
 }
@@ -74,7 +77,7 @@ impl Settings {
         let (database, read) = databases(env, &writer_name)?.unzip();
         Ok(Self {
             address: address(env)?,
-            wallet_path: wallet_path(env, &data_dir)?,
+            wallet: wallet(env, &data_dir)?,
             data_dir,
             writer_name,
             gateway: gateway(env)?,
@@ -90,6 +93,7 @@ impl Settings {
                 cpus: std::thread::available_parallelism().map_or(CPUS_FALLBACK, usize::from),
             },
             metrics: env.or("ENABLE_METRICS", true)?,
+            metrics_log_interval: metrics_log_interval(env)?,
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
             log_filter: env.or("RUST_LOG", rota_service::logs::DEFAULT_FILTER.to_owned())?,
         })
@@ -113,6 +117,12 @@ impl Settings {
     }
 }
 
+/// Between two lines of the metrics log. Zero says the same as nothing: never.
+fn metrics_log_interval(env: &mut Env) -> Result<Option<Duration>, ConfigError> {
+    let interval = env.get::<Duration>("METRICS_LOG_INTERVAL")?;
+    Ok(interval.filter(|interval| !interval.is_zero()))
+}
+
 /// Where a server listens.
 pub(crate) fn address(env: &mut Env) -> Result<SocketAddr, ConfigError> {
     let host = env.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?;
@@ -132,6 +142,13 @@ pub(crate) fn data_dir(env: &mut Env) -> Result<PathBuf, ConfigError> {
 /// Where the wallet of the scheduler with this data directory lies.
 pub(crate) fn wallet_path(env: &mut Env, data_dir: &Path) -> Result<PathBuf, ConfigError> {
     env.or("SU_WALLET_PATH", data_dir.join("wallet.json"))
+}
+
+/// Where the wallet of the scheduler with this data directory comes from.
+fn wallet(env: &mut Env, data_dir: &Path) -> Result<WalletSource, ConfigError> {
+    let given = env.secret("SU_WALLET")?.map(WalletSource::Given);
+    let path = wallet_path(env, data_dir)?;
+    Ok(given.unwrap_or(WalletSource::File(path)))
 }
 
 /// Where the ledger of the scheduler with this data directory lies.
@@ -197,6 +214,7 @@ fn databases(
 ) -> anyhow::Result<Option<(DatabaseConfig, ReadModelConfig)>> {
     let read = rota_read::read_model(env)?;
     let ack_after = env.or("ACK_AFTER", AckSetting::default())?.0;
+    let reader_role = env.get("DATABASE_READER_ROLE")?;
     let Some(url) = read.primary.clone() else {
         anyhow::ensure!(
             read.replicas.is_empty(),
@@ -204,7 +222,9 @@ fn databases(
         );
         return Ok(None);
     };
-    Ok(Some((DatabaseConfig { url, name: name.to_owned(), ack_after, archive: None }, read)))
+    let name = name.to_owned();
+    let database = DatabaseConfig { url, name, ack_after, archive: None, reader_role };
+    Ok(Some((database, read)))
 }
 
 fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {

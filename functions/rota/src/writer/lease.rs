@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rota_ledger::Ledger;
 use rota_schedule::{Directory as _, LeaseHolder, Load};
 use rota_service::Stop;
-use rota_writer::{DatabaseConfig, Membership, Writer, follow};
+use rota_writer::{DatabaseConfig, Membership, Writer, WriterMetrics, follow};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -57,12 +57,14 @@ impl Candidate {
     }
 
     /// Waits until the lease is this run's, and lets the ledger follow the database meanwhile; `None` if it
-    /// is to stop first.
+    /// is to stop first. `caught_up` is called each time that the ledger lacks nothing.
     pub(super) async fn wait(
         mut self,
         database: &DatabaseConfig,
         ledger: &Ledger,
+        metrics: &WriterMetrics,
         stop: &Stop,
+        caught_up: impl Fn(),
     ) -> anyhow::Result<Option<Held>> {
         let enough = AtomicBool::new(false);
         let taken = async {
@@ -71,11 +73,11 @@ impl Candidate {
                 taken = self.take() => taken.map(|()| true),
             };
             // From here on the lease needs signs of life, and the ledger has to come to rest.
-            let held = taken.map(|taken| taken.then(|| Held::of(&self)));
+            let held = taken.map(|taken| taken.then(|| Held::of(&self, metrics)));
             enough.store(true, Ordering::Relaxed);
             held
         };
-        let (held, ()) = tokio::join!(taken, follow(database, ledger, &enough));
+        let (held, ()) = tokio::join!(taken, follow(database, ledger, metrics, &enough, caught_up));
         held
     }
 
@@ -121,15 +123,17 @@ struct Shared {
     membership: Membership,
     holder: LeaseHolder,
     url: String,
+    metrics: WriterMetrics,
     writer: OnceLock<Writer>,
 }
 
 impl Held {
-    fn of(candidate: &Candidate) -> Self {
+    fn of(candidate: &Candidate, metrics: &WriterMetrics) -> Self {
         let shared = Arc::new(Shared {
             membership: candidate.membership.clone(),
             holder: candidate.holder,
             url: candidate.url.clone(),
+            metrics: metrics.clone(),
             writer: OnceLock::new(),
         });
         let lost = Stop::new();
@@ -179,7 +183,7 @@ async fn beat(shared: Arc<Shared>, lost: Stop) {
         ticks.tick().await;
         let load = shared.writer.get().map_or_else(Load::default, |writer| meter.load(writer));
         match directory.beat(name, shared.holder, &shared.url, load).await {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => shared.metrics.lease_confirmed(),
             Ok(None) => {
                 tracing::error!(writer.name = %name, "another machine has taken the lease");
                 return lost.trigger();

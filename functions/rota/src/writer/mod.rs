@@ -26,6 +26,7 @@ use rota_service::{ConfigError, Env, Stop};
 use rota_writer::{Membership, Writer};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 use url::Url;
@@ -103,14 +104,15 @@ pub(crate) fn run(args: &WriterArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let wallet = first_start::wallet(&settings.wallet_path, first_start::SCHEDULER_WALLET)?.wallet;
+    let wallet = first_start::scheduler_wallet(&settings.wallet)?.wallet;
     let server = scheduler::bind(&settings)?;
     let url = member.url(server.local_addr())?;
     let directory = member.directory.open().await?;
-    let base = Base::open(&mut settings).await?;
+    let mut base = Base::open(&mut settings).await?;
     let membership = Membership { name: member.name.clone(), directory };
     let stop = Stop::on_signals()?;
-    let front = Front::standing_by(&base.http);
+    base.log(&settings, &stop);
+    let front = Front::standing_by(&base.http, &base.vitals);
     let listens = format!("http://{}", server.local_addr());
     output::line(&format!("rota stands by at {listens} as writer {}", member.name));
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
@@ -126,7 +128,7 @@ async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
 /// Stands by, writes, and gives the name back.
 async fn candidacy(
     settings: Settings,
-    wallet: Wallet,
+    wallet: Arc<Wallet>,
     base: Base,
     member: &Member,
     candidate: Candidate,
@@ -134,7 +136,9 @@ async fn candidacy(
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let database = settings.database.as_ref().context("DATABASE_URL is not set")?;
-    let Some(lease) = candidate.wait(database, &base.ledger, stop).await? else {
+    let metrics = &base.writer_metrics;
+    let waiting = candidate.wait(database, &base.ledger, metrics, stop, || front.caught_up());
+    let Some(lease) = waiting.await? else {
         return Ok(());
     };
     let membership = Some(lease.membership());

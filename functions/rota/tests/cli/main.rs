@@ -6,6 +6,7 @@
 mod checkpoint;
 mod command;
 mod first_start;
+mod health;
 mod item;
 mod router;
 mod schedule;

@@ -1,6 +1,8 @@
 //! Flags and settings: what is shown, and how mistakes are answered.
 
-use crate::command::{rota, rota_with};
+use crate::command::{BIN, after, rota, rota_with};
+use rota_testkit::scheduler::RotaProcess;
+use std::path::Path;
 
 #[test]
 fn config_shows_where_a_setting_comes_from_and_hides_credentials() {
@@ -57,6 +59,7 @@ fn every_subcommand_explains_itself() {
         "item show",
         "verify",
         "status",
+        "health",
         "config",
     ];
     for command in commands {
@@ -69,4 +72,27 @@ fn every_subcommand_explains_itself() {
     for word in ["rsa-4prime", "ed25519", "not every tool"] {
         assert!(help.contains(word), "{help}");
     }
+}
+
+#[test]
+fn a_wallet_can_be_given_as_a_setting_and_is_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    rota(dir.path(), &["wallet", "new", "--kind", "ed25519", "--out", "mine.json"]).ok();
+    let jwk = std::fs::read_to_string(dir.path().join("mine.json")).unwrap();
+    let shown = rota(dir.path(), &["wallet", "show", "--path", "mine.json"]).ok();
+    let config = rota_with(dir.path(), ("SU_WALLET", &jwk), &["config"]).ok();
+    assert!(config.lines().any(|line| line.starts_with("SU_WALLET ") && line.contains("***")));
+
+    let data = dir.path().join("rota-data");
+    let scheduler = RotaProcess::start(Path::new(BIN), &data, &[("SU_WALLET", &jwk)]);
+    let printed = scheduler.printed_with("data");
+    assert!(printed.contains(after(&shown, "address")), "{printed}");
+    assert!(printed.contains("ed25519, from SU_WALLET"), "{printed}");
+    assert!(!data.join("wallet.json").exists(), "none is made");
+
+    let broken = jwk.replace("\"d\"", "\"e\"");
+    let answer = rota_with(dir.path(), ("SU_WALLET", &broken), &["local"]).fails(1);
+    assert!(answer.contains("SU_WALLET") && answer.contains("JSON Web Key"), "{answer}");
+    let secret: serde_json::Value = serde_json::from_str(&jwk).unwrap();
+    assert!(!answer.contains(secret["d"].as_str().unwrap()), "{answer}");
 }

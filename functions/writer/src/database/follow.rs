@@ -3,6 +3,7 @@
 
 use super::recovery::Recovery;
 use super::{DatabaseConfig, RecoveryError};
+use crate::WriterMetrics;
 use rota_ledger::Ledger;
 use rota_readmodel::Projection;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +21,26 @@ const PAUSE_FACTOR: u32 = 20;
 const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// Follows what the writer of that name commits, until `stop` is set; then the ledger is at rest. What goes
-/// wrong is logged and tried again: whoever takes over compares everything anyway.
-pub async fn follow(config: &DatabaseConfig, ledger: &Ledger, stop: &AtomicBool) {
+/// wrong is logged and tried again: whoever takes over compares everything anyway. `caught_up` is called
+/// each time that nothing was missing a moment ago.
+pub async fn follow(
+    config: &DatabaseConfig,
+    ledger: &Ledger,
+    metrics: &WriterMetrics,
+    stop: &AtomicBool,
+    caught_up: impl Fn(),
+) {
     while !stop.load(Ordering::Relaxed) {
         let since = Instant::now();
         match look(config, ledger, stop).await {
-            Ok(0) | Err(RecoveryError::Stopped) => {}
-            Ok(entries) => tracing::debug!(entries, "followed the writer of this name"),
+            Err(RecoveryError::Stopped) => {}
+            Ok(entries) => {
+                tracing::debug!(entries, "followed the writer of this name");
+                if entries.is_some() {
+                    metrics.followed(since);
+                }
+                caught_up();
+            }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "cannot follow the writer of this name");
@@ -40,16 +54,18 @@ pub async fn follow(config: &DatabaseConfig, ledger: &Ledger, stop: &AtomicBool)
     }
 }
 
+/// Gives how many entries came; `None` if the ledger is not to follow, or there is nothing to follow yet.
 async fn look(
     config: &DatabaseConfig,
     ledger: &Ledger,
     stop: &AtomicBool,
-) -> Result<u64, RecoveryError> {
+) -> Result<Option<u64>, RecoveryError> {
     if !ledger.provisional_after(None, 1)?.is_empty() {
-        return Ok(0); // they may have to be taken back first, which is for whoever has the term
+        return Ok(None); // they may have to be taken back first, which is for whoever has the term
     }
     let seen = Projection::observe(&config.url, CONNECTIONS, &config.name).await?;
-    let Some((projection, uploaded)) = seen else { return Ok(0) };
+    let Some((projection, uploaded)) = seen else { return Ok(None) };
     let projection = projection.with_archive(config.archive.clone());
-    Recovery { ledger, projection: &projection, uploaded, stop }.follow().await
+    let recovery = Recovery { ledger, projection: &projection, uploaded, stop };
+    recovery.follow().await.map(Some)
 }
