@@ -1,0 +1,78 @@
+// Questions to the server that this page came from, by URLs relative to it.
+
+const ANSWER_MS_MAX = 30_000;
+const base = new URL("./", location.href);
+
+/** Why there is no answer: the status, what the server says, when to come back. */
+export class Problem extends Error {
+  constructor(message, { status = 0, retryAfter = null, trace = null } = {}) {
+    super(message);
+    this.status = status;
+    this.retryAfter = retryAfter;
+    this.trace = trace;
+  }
+}
+
+async function send(path, { accept = "application/json", signal, headers = {}, ...rest } = {}) {
+  const limit = AbortSignal.timeout(ANSWER_MS_MAX);
+  const options = { headers: { accept, ...headers }, signal: signal ? AbortSignal.any([signal, limit]) : limit, ...rest };
+  try {
+    return await fetch(new URL(path, base), options);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (limit.aborted) throw new Problem("The server did not answer within 30 seconds.");
+    throw new Problem(navigator.onLine ? "The server cannot be reached." : "This device is offline.");
+  }
+}
+
+async function problem(answer) {
+  const told = await answer.json().catch(() => ({}));
+  const retryAfter = Number(answer.headers.get("retry-after")) || null;
+  const message = typeof told.error === "string" ? told.error : `The server answered ${answer.status}.`;
+  const trace = typeof told.trace_id === "string" ? told.trace_id : null;
+  return new Problem(message, { status: answer.status, retryAfter, trace });
+}
+
+/** The JSON of a GET, or throws a Problem. */
+export async function getJson(path, options) {
+  const answer = await send(path, options);
+  if (!answer.ok) throw await problem(answer);
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (options?.signal?.aborted) throw error;
+    throw new Problem("The answer broke off, or is no JSON.");
+  }
+}
+
+/** As getJson, but null for 404. */
+export const findJson = (path, options) =>
+  getJson(path, options).catch((error) => {
+    if (error.status === 404) return null;
+    throw error;
+  });
+
+/** The exact bytes of an item or assignment, or null if the server has none. */
+export async function getBytes(id, options = {}) {
+  const answer = await send(`raw/${id}`, { ...options, accept: "application/octet-stream" });
+  if (answer.status === 404) return null;
+  if (!answer.ok) throw await problem(answer);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** A page of a schedule: its nodes after a nonce (-1 for all). */
+export async function getPage(process, { after, to, limit, signal }) {
+  const bound = to === undefined ? "" : `&to-nonce=${to}`;
+  const page = await getJson(`${process}?from-nonce=${after}&limit=${limit}${bound}`, { signal });
+  return { nodes: page.edges.map(({ node }) => node), more: page.page_info.has_next_page };
+}
+
+/** The newest node if it is another one than at the last question, else null. `state` keeps the tag. */
+export async function getNewer(process, state, signal) {
+  const headers = state.tag ? { "if-none-match": state.tag } : {};
+  const answer = await send(`${process}/latest`, { signal, headers, cache: "no-store" });
+  if (answer.status === 304) return null;
+  if (!answer.ok) throw await problem(answer);
+  state.tag = answer.headers.get("etag");
+  return answer.json();
+}

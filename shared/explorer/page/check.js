@@ -1,0 +1,126 @@
+// What can be said of one item: that it is what its id and its owner say, and that the JSON shows what was signed.
+//
+// A verdict is {what, state, detail}; states are "ok", "bad" (proven wrong) and "unknown" (cannot be told here).
+
+import { b64, sha256, shownAs, unb64 } from "./bytes.js";
+import { SCHEMES, addressOf, idOf, itemsOf, parseItem, shownAnchor } from "./item.js";
+import { CannotCheck, verifies } from "./signature.js";
+
+const verdict = (state) => (what, detail) => ({ what, state, detail });
+export const ok = verdict("ok");
+export const bad = verdict("bad");
+export const unknown = verdict("unknown");
+
+/** The worst state of some verdicts. */
+export const worst = (verdicts) =>
+  ["bad", "unknown"].find((state) => verdicts.some((verdict) => verdict.state === state)) ?? "ok";
+
+/** "expected …, found …", the way every mismatch is told. */
+export const mismatch = (expected, found) => `expected ${expected}, found ${found}`;
+
+async function checkNames(json) {
+  const id = b64(await sha256(unb64(json.signature)));
+  const address = await addressOf(unb64(json.owner.key));
+  return [
+    id === json.id
+      ? ok("Id", "is SHA-256 of the signature")
+      : bad("Id", `${mismatch(id, json.id)}: it is not SHA-256 of the signature`),
+    ...(address === json.owner.address
+      ? []
+      : [bad("Owner", `${mismatch(address, json.owner.address)}: the address is not SHA-256 of the key`)]),
+  ];
+}
+
+async function checkSignature(item) {
+  const scheme = SCHEMES[item.type].name;
+  try {
+    if (await verifies(item)) return ok("Signature", `${scheme}, verified in this browser`);
+    return bad("Signature", `does not verify (${scheme})`);
+  } catch (error) {
+    if (error instanceof CannotCheck) return unknown("Signature", error.message);
+    throw error;
+  }
+}
+
+// Where the JSON shows something else than the signed bytes.
+function* differences(json, item) {
+  const fields = [
+    ["owner key", json.owner.key, b64(item.owner)],
+    ["target", json.target || "", b64(item.target)],
+    ["signature", json.signature, b64(item.signature)],
+    ["number of tags", json.tags.length, item.tags.length],
+  ];
+  // With show-anchor a server may show an anchor that is no text; without, it shows null.
+  if (json.anchor !== null) fields.push(["anchor", json.anchor, shownAnchor(item) ?? b64(item.anchor)]);
+  if (json.data !== undefined && json.data !== null) fields.push(["data", json.data, shownAs(item.data)]);
+  item.tags.forEach(({ name, value }, at) => {
+    const shown = json.tags[at] ?? { name: "nothing", value: "" };
+    fields.push([`tag ${at + 1}`, `${shown.name}: ${shown.value}`, `${name}: ${value}`]);
+  });
+  for (const [what, shown, signed] of fields) {
+    if (shown !== signed) yield mismatch(`${what} ${cut(signed)}`, cut(shown));
+  }
+}
+
+const cut = (value) => {
+  const text = String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length} characters)` : text;
+};
+
+async function checkBytes(json, bytes) {
+  let item;
+  try {
+    item = parseItem(bytes);
+  } catch (error) {
+    return { verdicts: [bad("Bytes", `are no item: ${error.message}`)] };
+  }
+  const id = await idOf(item);
+  const differs = [...differences(json, item)];
+  return {
+    item,
+    verdicts: [
+      id === json.id ? ok("Bytes", "have this id") : bad("Bytes", mismatch(json.id, id)),
+      await checkSignature(item),
+      differs.length
+        ? bad("JSON", `shows something else than was signed: ${differs.join("; ")}`)
+        : ok("JSON", "shows what was signed"),
+    ],
+  };
+}
+
+async function checkJson(json) {
+  const items = itemsOf(json);
+  const verdicts = [];
+  for (const item of items) {
+    const signature = await checkSignature(item);
+    if (signature.state === "ok") return { item, verdicts: [signature, ok("JSON", "shows what was signed")] };
+    verdicts.push(signature);
+  }
+  const none = bad("Signature", "the owner's key belongs to no scheme that is known here");
+  return { item: items[0], verdicts: [verdicts[0] ?? none] };
+}
+
+// JSON shows bytes that are no text as U+FFFD, and such an anchor as null.
+const isLossy = (json) => json.anchor === null || (json.data ?? "").includes("\ufffd");
+
+/**
+ * Checks one half of a node. `bytes` are the item's own; without them the JSON is enough where it verifies, and
+ * where it does not, `fetchBytes` is asked (it gives null where there are none). Gives {item, verdicts}.
+ */
+export async function checkItem(json, { bytes, fetchBytes = async () => null }) {
+  try {
+    const names = await checkNames(json);
+    let checked = bytes ? await checkBytes(json, bytes) : await checkJson(json);
+    if (!bytes && worst(checked.verdicts) === "bad") {
+      const fetched = await fetchBytes(json.id);
+      if (fetched) checked = await checkBytes(json, fetched);
+      else if (isLossy(json)) {
+        checked.verdicts = [unknown("Signature", "JSON does not show all bytes, and the server has none to show")];
+      }
+    }
+    return { item: checked.item, verdicts: [...names, ...checked.verdicts] };
+  } catch (error) {
+    if (error.name !== "Error" && error.name !== "TypeError") throw error;
+    return { verdicts: [bad("JSON", `cannot be an item: ${error.message}`)] };
+  }
+}

@@ -1,0 +1,141 @@
+// One entry: its message, its assignment, its data, and every check on it.
+
+import { Problem, findJson, getBytes, getPage } from "./api.js";
+import { canHash } from "./bytes.js";
+import { dataView } from "./data.js";
+import { copier, el, facts, section } from "./dom.js";
+import { remember } from "./find.js";
+import { SCHEMES, parseItem, readableAnchor, tagOf } from "./item.js";
+import { Follower, checkNode, placeOf } from "./schedule.js";
+import { count, size, time, value } from "./text.js";
+import { badge, cannotCheck, verdictList } from "./verdict.js";
+
+const idLink = (id, kind = "message") => (id ? el("a", { href: `#/${kind}/${id}`, class: "id" }, id) : null);
+const copied = (text, what) => el("span", { class: "copied" }, el("span", { class: "id" }, text), " ", copier(text, what));
+
+/** The table of an item's tags. */
+export const tagTable = (tags) =>
+  tags.length === 0
+    ? el("p", { class: "empty" }, "No tags.")
+    : el(
+        "table",
+        { class: "tags" },
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Name"), el("th", { scope: "col" }, "Value"))),
+        el("tbody", {}, tags.map((tag) => el("tr", {}, el("th", { scope: "row" }, value(tag.name)), el("td", {}, value(tag.value))))),
+      );
+
+// Bytes that cannot be parsed are judged by the checks, not here.
+function parsed(bytes) {
+  try {
+    return bytes && parseItem(bytes);
+  } catch {
+    return null;
+  }
+}
+
+const itemFacts = (json, item, bytes) =>
+  facts(
+    ["Id", copied(json.id, "id")],
+    ["Owner", copied(json.owner.address, "owner's address")],
+    ["Signed as", item && SCHEMES[item.type].name],
+    ["Target", json.target ? idLink(json.target, "find") : null],
+    ["Anchor", item ? readableAnchor(item) && value(readableAnchor(item)) : json.anchor && value(json.anchor)],
+    ["Size", bytes ? size(bytes.length) : null],
+    ["Public key", value(json.owner.key, { max: 60 })],
+    ["Signature", value(json.signature, { max: 60 })],
+  );
+
+function messageSection(node, bytes) {
+  const { message, assignment } = node;
+  if (!message) {
+    const id = placeOf(assignment).message;
+    return section("Message", el("p", {}, "This item was only assigned: its bytes lie on Arweave, not at this scheduler."), facts(["Id", copied(id, "id")]));
+  }
+  const item = parsed(bytes);
+  return section("Message", itemFacts(message, item, bytes), el("h3", {}, `Tags (${count(message.tags.length)})`), tagTable(message.tags), el("h3", {}, "Data"), dataView(message.id, item?.data ?? null, message.data));
+}
+
+function assignmentSection({ assignment }, bytes) {
+  const place = placeOf(assignment);
+  return section(
+    "Assignment",
+    facts(
+      ["Process", idLink(place.process, "process")],
+      ["Nonce", Number.isNaN(place.nonce) ? "none" : count(place.nonce)],
+      ["Epoch", value(place.epoch ?? "none")],
+      ["Time", time(place.timestamp)],
+      ["Block height", Number.isNaN(place.height) ? "none" : count(place.height)],
+      ["Hash chain", value(place.chain ?? "none")],
+      ["Excluded fields", place.excluded.length ? value(place.excluded.join(", ")) : null],
+    ),
+    itemFacts(assignment, parsed(bytes), bytes),
+    el("h3", {}, `Tags (${count(assignment.tags.length)})`),
+    tagTable(assignment.tags),
+  );
+}
+
+// The entry before and, if there is one, the entry after.
+async function neighbours({ process, nonce }, signal) {
+  if (!Number.isSafeInteger(nonce) || !process) return {};
+  const after = Math.max(nonce - 2, -1);
+  const { nodes } = await getPage(process, { after, to: nonce + 1, limit: 3, signal });
+  const at = (wanted) => nodes.find(({ assignment }) => placeOf(assignment).nonce === wanted);
+  return { before: at(nonce - 1), next: at(nonce + 1) };
+}
+
+const title = ({ message, assignment }, id) => {
+  if (id === assignment.id) return "Assignment";
+  const type = tagOf(message, "Type");
+  return message && type === "Process" && !tagOf(assignment, "Message") ? "Process" : "Message";
+};
+
+async function verdicts(panel, node, before, bytes, signal) {
+  const place = placeOf(node.assignment);
+  const isOwn = !tagOf(node.assignment, "Message");
+  const imported = !(await findJson(`processes/${place.process}`, { signal }));
+  const follower = new Follower(place.process, { imported });
+  if (place.nonce !== 0) follower.startAfter(before);
+  const checked = await checkNode(follower, node, (id) => getBytes(id, { signal }), bytes);
+  const overall = { ok: "All of it verifies", bad: "Something is wrong", unknown: "Not all of it can be checked" }[checked.state];
+  panel.replaceChildren(
+    el("p", { class: "overall" }, badge(checked.state, overall)),
+    verdictList("Its place", checked.place),
+    verdictList("Assignment", checked.assignment.verdicts),
+    checked.message ? verdictList(isOwn ? "Process" : "Message", checked.message.verdicts) : "",
+  );
+}
+
+const steps = (before, next) =>
+  el(
+    "nav",
+    { "aria-label": "Entries beside this one", class: "pager" },
+    before ? el("a", { href: `#/message/${before.assignment.id}`, rel: "prev" }, "← Entry before") : el("span", {}),
+    next ? el("a", { href: `#/message/${next.assignment.id}`, rel: "next" }, "Entry after →") : el("span", {}),
+  );
+
+/** Shows the entry of a message or assignment. */
+export async function entry(main, { id, query, signal }) {
+  main.replaceChildren(el("p", { class: "loading" }, "Loading the entry…"));
+  const within = query.get("process-id");
+  const node = await findJson(within ? `${id}?process-id=${encodeURIComponent(within)}` : `${id}?limit=1`, { signal });
+  if (!node) throw new Problem("This scheduler knows no message or assignment with this id.", { status: 404 });
+  if (node.edges) return location.replace(`#/process/${id}`);
+  const place = placeOf(node.assignment);
+  const [{ before, next }, message, assignment] = await Promise.all([
+    neighbours(place, signal),
+    node.message && getBytes(node.message.id, { signal }),
+    getBytes(node.assignment.id, { signal }),
+  ]);
+  const kind = title(node, id);
+  remember(id, "message", kind);
+  const panel = el("div", { "aria-live": "polite" }, cannotCheck() ?? el("p", { class: "loading" }, "Checking…"));
+  main.replaceChildren(
+    el("h1", {}, kind, " ", el("small", {}, `nonce ${Number.isNaN(place.nonce) ? "?" : count(place.nonce)}`)),
+    el("p", { class: "crumbs" }, "in process ", el("a", { href: `#/process/${place.process}?after=${Math.max(place.nonce - 10, -1)}`, class: "id" }, place.process)),
+    steps(before, next),
+    section("Checks", panel),
+    messageSection(node, message),
+    assignmentSection(node, assignment),
+  );
+  if (canHash) await verdicts(panel, node, before, { message, assignment }, signal);
+}

@@ -1,0 +1,107 @@
+// The rules of a schedule (contract §2): nonces without a gap, the hash chain, time that moves on, one scheduler.
+
+import { bad, checkItem, mismatch, ok, unknown, worst } from "./check.js";
+import { b64, concat, sha256, unb64 } from "./bytes.js";
+import { tagOf } from "./item.js";
+
+/** What an assignment says of its place, from its JSON. */
+export function placeOf(assignment) {
+  const number = (name) => {
+    const text = tagOf(assignment, name) ?? "";
+    return /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  };
+  return {
+    process: tagOf(assignment, "Process"),
+    message: tagOf(assignment, "Message"),
+    nonce: number("Nonce"),
+    epoch: tagOf(assignment, "Epoch"),
+    chain: tagOf(assignment, "Hash-Chain"),
+    timestamp: number("Timestamp"),
+    height: number("Block-Height"),
+    excluded: assignment.tags.filter(({ name }) => name === "Exclude").map(({ value }) => value),
+  };
+}
+
+/**
+ * Follows a schedule entry by entry. It starts before the first entry, or with `start` after one that is known.
+ * `imported`: schedules from before the rule may hold equal timestamps.
+ */
+export class Follower {
+  constructor(process, { imported = false } = {}) {
+    this.process = process;
+    this.imported = imported;
+    this.before = null;
+    this.isStart = true;
+  }
+
+  /** Goes on after this node, without a look at what came before it. */
+  startAfter(node) {
+    this.isStart = false;
+    this.before = node ? { ...placeOf(node.assignment), id: node.assignment.id, owner: node.assignment.owner.key } : null;
+  }
+
+  /** The verdicts on the next node's place. */
+  async follow({ message, assignment }) {
+    const place = placeOf(assignment);
+    const verdicts = [this.#belongs(place, message), await this.#link(place), this.#time(place)];
+    verdicts.push(this.#nonce(place), this.#scheduler(assignment));
+    this.before = { ...place, id: assignment.id, owner: assignment.owner.key };
+    this.isStart = false;
+    return verdicts;
+  }
+
+  #belongs(place, message) {
+    if (place.process !== this.process) {
+      return bad("Process", mismatch(this.process, place.process ?? "no tag Process"));
+    }
+    const assigned = place.message ?? this.process;
+    if (message && message.id !== assigned) {
+      return bad("Message", `another item than the one assigned: ${mismatch(assigned, message.id)}`);
+    }
+    return ok("Process", "the tags name this process and this message");
+  }
+
+  #nonce({ nonce }) {
+    if (!this.isStart && !this.before) return unknown("Nonce", "the entry before is not at hand");
+    const expected = this.isStart ? 0 : this.before.nonce + 1;
+    return nonce === expected ? ok("Nonce", `${nonce} follows`) : bad("Nonce", mismatch(expected, nonce));
+  }
+
+  async #link({ chain }) {
+    if (!this.isStart && !this.before) return unknown("Hash chain", "the entry before is not at hand");
+    let from;
+    try {
+      from = this.isStart ? unb64(this.process) : concat(unb64(this.before.id), unb64(this.before.chain));
+    } catch {
+      return bad("Hash chain", "the entry before has none to go on from");
+    }
+    const expected = b64(await sha256(from));
+    if (chain !== expected) return bad("Hash chain", mismatch(expected, chain ?? "none"));
+    const of = this.isStart ? "of the process id" : "of the assignment before and its chain";
+    return ok("Hash chain", `is SHA-256 ${of}`);
+  }
+
+  #time({ timestamp }) {
+    if (Number.isNaN(timestamp)) return bad("Time", "the timestamp is no number");
+    if (!this.before) return this.isStart ? ok("Time", "is the first") : unknown("Time", "the entry before is not at hand");
+    const after = timestamp - this.before.timestamp;
+    if (after > 0) return ok("Time", `${after} ms after the entry before`);
+    if (after === 0 && this.imported) return ok("Time", "the same as before: an imported schedule may have that");
+    return bad("Time", `expected more than ${this.before.timestamp} ms, found ${timestamp} ms`);
+  }
+
+  #scheduler({ owner }) {
+    if (!this.before || this.before.owner === owner.key) return ok("Scheduler", owner.address);
+    return bad("Scheduler", `another key than that of the entry before signed it: ${owner.address}`);
+  }
+}
+
+/** All verdicts on a node: {message, assignment, place, state}; `bytes` as for `checkItem`, by half. */
+export async function checkNode(follower, node, fetchBytes, bytes = {}) {
+  const placed = follower.follow(node);
+  const half = (json, name) => json && checkItem(json, { bytes: bytes[name], fetchBytes });
+  const [assignment, message] = await Promise.all([half(node.assignment, "assignment"), half(node.message, "message")]);
+  const place = await placed;
+  const all = [...place, ...assignment.verdicts, ...(message?.verdicts ?? [])];
+  return { place, assignment, message, all, state: worst(all) };
+}
