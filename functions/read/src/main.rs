@@ -2,12 +2,12 @@
 
 use anyhow::Context as _;
 use rota_aws::{DatabaseLogin, sdk_config};
-use rota_lambda::{Meter, Platform, serve};
+use rota_lambda::{Platform, serve};
 use rota_read::ReadState;
-use rota_read::lambda::{DatabaseAuth, Settings, router};
+use rota_read::lambda::{DatabaseAuth, Settings, meter, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
-use rota_service::{Env, Stop, emf, logs};
+use rota_service::{Env, Stop, logs};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
@@ -32,7 +32,7 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
         model.login = Some(DatabaseLogin::new(&sdk_config().await)?);
     }
     let reader = ReadModel::new(model, Arc::clone(&clock));
-    let meter = Meter::new(Arc::clone(&clock), emf::stdout);
+    let meter = meter(&reader, Arc::clone(&clock));
     let app = router(Arc::new(ReadState { reader, clock }), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)

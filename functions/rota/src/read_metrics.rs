@@ -45,6 +45,12 @@ impl Collector for ReadCollector {
             let left_out = i64::from(source.left_out.is_some());
             ConstGauge::new(left_out).encode(metric.encode_family(&labels)?)?;
         }
+        let (name, help) = ("rota_read_lag_milliseconds", "How far behind it last was");
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for source in &sources {
+            let labels = [("database", source.name.as_str())];
+            ConstGauge::new(source.lag_ms as f64).encode(metric.encode_family(&labels)?)?;
+        }
         let (name, help) = ("rota_read_fallbacks", "Questions that only the primary could answer");
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (reason, count) in reasons(&fallbacks) {

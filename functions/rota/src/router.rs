@@ -2,20 +2,18 @@
 
 use crate::local::LocalArgs;
 use crate::output;
+use crate::server;
 use crate::settings::{address, environment, item_bytes_max};
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use clap::Args;
 use prometheus_client::registry::Registry;
 use rota_directory::DirectorySettings;
 use rota_route::{RouteConfig, RouteMetrics, RouteState};
-use rota_service::{
-    Env, HttpMetrics, LogFormat, Server, ServerLimits, Stop, layers, logs, metrics,
-};
+use rota_service::{Env, HttpMetrics, LogFormat, Server, ServerLimits, Stop, layers, logs};
 use rota_wire::ApiError;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
@@ -120,6 +118,5 @@ fn shown(registry: Registry) -> Router {
 }
 
 async fn show_metrics(State(registry): State<Arc<Registry>>) -> Response {
-    let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
-    ([(header::CONTENT_TYPE, kind)], metrics::encode(&registry)).into_response()
+    server::metrics_of(&registry)
 }

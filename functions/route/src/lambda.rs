@@ -1,11 +1,11 @@
 //! The route function as a Lambda: the routes, its settings, and what `rota_lambda` has around them.
 
-use crate::{RouteConfig, RouteState, routes};
+use crate::{RouteConfig, RouteMetrics, RouteState, routes};
 use axum::Router;
 use rota_directory::DirectorySettings;
 use rota_lambda::{FunctionSettings, Limits, Meter};
-use rota_schedule::Directory;
-use rota_service::{ByteSize, ConfigError, Env};
+use rota_schedule::{Directory, SystemClock};
+use rota_service::{ByteSize, ConfigError, Env, emf};
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,12 @@ impl Settings {
             function: FunctionSettings::read(env, "ROUTE_CONCURRENCY_MAX")?,
         })
     }
+}
+
+/// Lines of the metrics log, with what the router counts.
+#[must_use]
+pub fn meter(metrics: RouteMetrics) -> Meter {
+    Meter::with(Arc::new(SystemClock), emf::stdout, move || metrics.failures(), Vec::new)
 }
 
 /// All routes over `state`, at most `concurrency` requests at once, in the layers of a function.

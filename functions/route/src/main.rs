@@ -1,10 +1,9 @@
 //! The route function as a Lambda starts it: settings from the environment, the directory in DynamoDB.
 
 use anyhow::Context as _;
-use rota_lambda::{Meter, Platform, serve, stdout};
+use rota_lambda::{Platform, serve};
 use rota_route::lambda::{Settings, router};
 use rota_route::{RouteMetrics, RouteState};
-use rota_schedule::SystemClock;
 use rota_service::{Env, Stop, logs};
 use std::sync::Arc;
 
@@ -19,8 +18,9 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     let directory = settings.directory.open().await?;
-    let state = RouteState::new(directory, settings.route, RouteMetrics::default());
-    let meter = Meter::new(Arc::new(SystemClock), stdout);
+    let metrics = RouteMetrics::default();
+    let state = RouteState::new(directory, settings.route, metrics.clone());
+    let meter = rota_route::lambda::meter(metrics);
     let app = router(Arc::new(state), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)

@@ -7,6 +7,9 @@ use prometheus_client::registry::Registry;
 /// A label with values that are known beforehand.
 type Label = [(&'static str, &'static str); 1];
 
+/// Why what was passed on had no answer.
+const UPSTREAM_WHYS: [&str; 4] = ["circle", "unreachable", "broken", "late"];
+
 /// Counters of a router. Clones count into the same.
 #[derive(Clone, Debug, Default)]
 pub struct RouteMetrics {
@@ -14,6 +17,7 @@ pub struct RouteMetrics {
     binds: Counter,
     directory_failures: Counter,
     upstream_failures: Family<Label, Counter>,
+    silent: Counter,
 }
 
 /// Where the owner of a process was known from.
@@ -31,7 +35,8 @@ impl RouteMetrics {
     /// Counters that `registry` shows. Once a registry.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { lookups, binds, directory_failures, upstream_failures } = metrics.clone();
+        let Self { lookups, binds, directory_failures, upstream_failures, silent } =
+            metrics.clone();
         registry.register("rota_route_lookups", "Owners of processes, by where from", lookups);
         registry.register("rota_route_binds", "Spawns that were bound or found bound", binds);
         registry.register(
@@ -44,7 +49,24 @@ impl RouteMetrics {
             "Requests that were passed on and not answered, by why",
             upstream_failures,
         );
+        registry.register(
+            "rota_route_writer_silent",
+            "Requests whose writer shows no sign of life",
+            silent,
+        );
         metrics
+    }
+
+    /// The failures by name, as sums since the start.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(&'static str, u64)> {
+        let whys =
+            UPSTREAM_WHYS.map(|why| self.upstream_failures.get_or_create(&[("why", why)]).get());
+        vec![
+            ("directory_failures", self.directory_failures.get()),
+            ("upstream_failures", whys.iter().sum()),
+            ("writer_silent", self.silent.get()),
+        ]
     }
 
     pub(crate) fn looked_up(&self, source: Source) {
@@ -62,6 +84,10 @@ impl RouteMetrics {
 
     pub(crate) fn directory_failed(&self) {
         self.directory_failures.inc();
+    }
+
+    pub(crate) fn silent(&self) {
+        self.silent.inc();
     }
 
     pub(crate) fn upstream_failed(&self, why: &'static str) {

@@ -131,7 +131,10 @@ impl<D: Directory> RouteState<D> {
     /// Where a writer listens, if it shows signs of life.
     pub(crate) fn living(&self, writer: &WriterName) -> Result<Target, ApiError> {
         let target = self.writers.target(writer);
-        target.ok_or_else(|| ApiError::WriterSilent(writer.to_string()))
+        target.ok_or_else(|| {
+            self.metrics.silent();
+            ApiError::WriterSilent(writer.to_string())
+        })
     }
 
     /// Notes that the directory failed, and says so as clients are told.

@@ -18,7 +18,7 @@ impl Writer {
         let candidate = self.verify(body).await?;
         let since = Instant::now();
         let facts = self.facts(&candidate).await?;
-        self.metrics().facts.observe(since.elapsed().as_secs_f64());
+        self.metrics().facts.observe(since.elapsed());
         Ok(candidate.admit(facts)?)
     }
 
@@ -38,7 +38,7 @@ impl Writer {
             tracing::error!(%error, "verifying an item did not come to an end");
             Err(ApiError::Internal)
         });
-        self.metrics().verify.observe(since.elapsed().as_secs_f64());
+        self.metrics().verify.observe(since.elapsed());
         candidate
     }
 

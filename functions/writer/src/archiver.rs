@@ -4,7 +4,7 @@
 //! (`.checkpoint`), what is remembered of its files (`.hashes`), what is being fetched (`.restoring`), and who
 //! is at that (`.lock`). All of them may be deleted while nobody works here.
 
-use crate::Database;
+use crate::{Database, WriterMetrics};
 use rota_archive::{ArchiveError, Checkpoints, Fetched, Fetching, Position, Snapshot, Taken};
 use rota_ledger::{Ledger, LedgerError};
 use rota_schedule::Clock;
@@ -13,7 +13,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How often it is looked whether an operator wants one.
@@ -100,12 +100,21 @@ impl Archiver {
 
     /// Takes a checkpoint every `interval`, and when an operator asks for one in the database, until the
     /// stop or until another writer has the name.
-    pub async fn run(self, database: Option<Database>, interval: Duration, stop: Stop) {
+    pub async fn run(
+        self,
+        database: Option<Database>,
+        interval: Duration,
+        metrics: WriterMetrics,
+        stop: Stop,
+    ) {
         let term = database.as_ref().map_or(0, Database::term);
+        metrics.checkpoints_begin();
         let work = async {
             loop {
                 let wish = self.next(database.as_ref(), interval).await;
+                let since = Instant::now();
                 let outcome = self.checkpoint(term).await;
+                metrics.checkpoint(since, outcome.as_ref().ok().map(|taken| taken.bytes));
                 if let (Some(database), Some(wish)) = (&database, wish) {
                     tell(database, wish, &outcome).await;
                 }

@@ -23,6 +23,6 @@ pub use archiver::{Archiver, ArchiverError, CHECKPOINT_INTERVAL_DEFAULT, restore
 pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError, follow};
 pub use http::router;
 pub use membership::Membership;
-pub use metrics::WriterMetrics;
+pub use metrics::{Checkpoints, Moves, WriterMetrics, WriterReadings};
 pub use uploader::{UnknownUploadMode, UploadMode, Uploader, UploaderParts};
 pub use writer::{Writer, WriterConfig, WriterParts};

@@ -1,15 +1,16 @@
 //! What the writer measures. Times are in seconds, sizes in bytes.
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use rota_ledger::{CommitObservation, Ledger};
 use rota_schedule::Timestamp;
-use rota_service::metrics::stage_buckets;
-use std::time::Duration;
+use rota_service::histogram::{Counts, StageTimes};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabel {
@@ -22,19 +23,71 @@ struct StoreLabel {
     place: &'static str,
 }
 
-fn stage_histogram() -> Histogram {
-    Histogram::new(stage_buckets())
+/// What happened last, for ages.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noted {
+    lease_confirmed: Option<Instant>,
+    followed: Option<Instant>,
+    moves: Moves,
+    checkpoints: Option<Checkpoints>,
+}
+
+/// The moves in which a writer takes part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moves {
+    /// How many are open.
+    pub open: usize,
+    /// When the oldest of them was first seen by this run.
+    pub since: Option<Instant>,
+}
+
+/// The checkpoints of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoints {
+    /// When the last one was taken, or else when the run began.
+    pub last: Instant,
+    /// How many were not taken.
+    pub failures: u64,
+    /// How large the last one is, in bytes.
+    pub bytes: u64,
+    /// How long the last one took.
+    pub took: Duration,
+}
+
+/// What a writer tells of itself, as numbers since its start or as of now.
+#[derive(Clone, Debug)]
+pub struct WriterReadings {
+    /// The times of each stage, by its name.
+    pub stages: [(&'static str, Counts); 6],
+    /// Entries stored in the ledger.
+    pub entries: u64,
+    /// Items that a bundler took.
+    pub uploads: u64,
+    /// Deliveries to be tried again.
+    pub upload_failures: u64,
+    /// Batches without an answer.
+    pub projection_failures: u64,
+    /// Entries that wait for the database.
+    pub projection_rows: u64,
+    /// When the directory last confirmed the lease; `None` if there is none.
+    pub lease_confirmed: Option<Instant>,
+    /// When the ledger last had all that the database had; `None` before the first time.
+    pub followed: Option<Instant>,
+    /// The open moves.
+    pub moves: Moves,
+    /// `None` if none are taken.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 /// The metrics of one writer.
 #[derive(Clone, Debug)]
 pub struct WriterMetrics {
-    pub(crate) verify: Histogram,
-    pub(crate) facts: Histogram,
-    pub(crate) queue: Histogram,
-    pub(crate) sign: Histogram,
-    commit: Histogram,
-    project: Histogram,
+    pub(crate) verify: StageTimes,
+    pub(crate) facts: StageTimes,
+    pub(crate) queue: StageTimes,
+    pub(crate) sign: StageTimes,
+    commit: StageTimes,
+    project: StageTimes,
     projected: Counter,
     pub(crate) projection_failures: Counter,
     pub(crate) projection_rows: Gauge,
@@ -51,12 +104,13 @@ pub struct WriterMetrics {
     failed: Gauge,
     store_bytes: Family<StoreLabel, Gauge>,
     compactions: Gauge,
+    noted: Arc<Mutex<Noted>>,
 }
 
 impl WriterMetrics {
     /// Registers all of them.
     pub fn register(registry: &mut Registry) -> Self {
-        let stages = Family::<StageLabel, Histogram>::new_with_constructor(stage_histogram);
+        let stages = Family::<StageLabel, StageTimes>::default();
         registry.register("rota_write_stage_seconds", "Stages of a write", stages.clone());
         let stage = |stage| stages.get_or_create_owned(&StageLabel { stage });
         let mut metrics = Self {
@@ -82,6 +136,7 @@ impl WriterMetrics {
             failed: Gauge::default(),
             store_bytes: Family::default(),
             compactions: Gauge::default(),
+            noted: Arc::default(),
         };
         metrics.register_plain(registry);
         metrics
@@ -119,15 +174,76 @@ impl WriterMetrics {
 
     /// Takes in one group commit.
     pub fn observe_commit(&self, commit: &CommitObservation) {
-        self.commit.observe(commit.duration.as_secs_f64());
+        self.commit.observe(commit.duration);
         self.commits.inc();
         self.entries.inc_by(commit.entries as u64);
     }
 
     /// Takes in one batch that the database committed.
     pub(crate) fn projected(&self, rows: usize, took: Duration) {
-        self.project.observe(took.as_secs_f64());
+        self.project.observe(took);
         self.projected.inc_by(rows as u64);
+    }
+
+    /// The directory has confirmed the lease.
+    pub fn lease_confirmed(&self) {
+        self.noted.lock().lease_confirmed = Some(Instant::now());
+    }
+
+    /// The ledger has all that the database had at `as_of`.
+    pub(crate) fn followed(&self, as_of: Instant) {
+        self.noted.lock().followed = Some(as_of);
+    }
+
+    /// Takes in the open moves.
+    pub(crate) fn moves(&self, moves: Moves) {
+        self.noted.lock().moves = moves;
+    }
+
+    /// From now on checkpoints are taken.
+    pub(crate) fn checkpoints_begin(&self) {
+        let last = Instant::now();
+        let none = Checkpoints { last, failures: 0, bytes: 0, took: Duration::ZERO };
+        self.noted.lock().checkpoints.get_or_insert(none);
+    }
+
+    /// Takes in a checkpoint of so many bytes that was begun at `since`, or that none was taken.
+    pub(crate) fn checkpoint(&self, since: Instant, bytes: Option<u64>) {
+        let mut noted = self.noted.lock();
+        let Some(checkpoints) = &mut noted.checkpoints else { return };
+        let now = Instant::now();
+        match bytes {
+            Some(bytes) => {
+                (checkpoints.last, checkpoints.took) = (now, now.duration_since(since));
+                checkpoints.bytes = bytes;
+            }
+            None => checkpoints.failures += 1,
+        }
+    }
+
+    /// All of it as numbers, but for what the ledger knows.
+    #[must_use]
+    pub fn readings(&self) -> WriterReadings {
+        let noted = *self.noted.lock();
+        WriterReadings {
+            stages: [
+                ("verify", self.verify.counts()),
+                ("facts", self.facts.counts()),
+                ("queue", self.queue.counts()),
+                ("sign", self.sign.counts()),
+                ("commit", self.commit.counts()),
+                ("project", self.project.counts()),
+            ],
+            entries: self.entries.get(),
+            uploads: self.uploads.get(),
+            upload_failures: self.upload_failures.get(),
+            projection_failures: self.projection_failures.get(),
+            projection_rows: u64::try_from(self.projection_rows.get()).unwrap_or(0),
+            lease_confirmed: noted.lease_confirmed,
+            followed: noted.followed,
+            moves: noted.moves,
+            checkpoints: noted.checkpoints,
+        }
     }
 
     /// Takes in what the ledger knows, before the metrics are shown.

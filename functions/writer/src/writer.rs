@@ -121,6 +121,7 @@ impl Writer {
             ledger: parts.ledger.clone(),
             lanes: lanes.clone(),
             membership: parts.membership.clone(),
+            metrics: parts.metrics.clone(),
         });
         tasks.moves = moves.clone().map(|moves| tokio::spawn(moves.carry_out()));
         Ok(Self(Arc::new(Inner {
@@ -159,6 +160,13 @@ impl Writer {
     pub fn ails(&self) -> Option<&'static str> {
         let silent = || self.database().is_some_and(|it| it.projector.is_silent());
         self.refuses().or_else(|| silent().then_some("the database does not answer"))
+    }
+
+    /// How long the oldest entry that waits for the database has waited; zero if none does.
+    #[must_use]
+    pub fn projection_age(&self) -> Duration {
+        let since = self.database().and_then(|database| database.projector.oldest());
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// How long its threads have signed so far, all together, and how many items wait for them.

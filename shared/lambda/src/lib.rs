@@ -18,7 +18,7 @@ mod runtime;
 mod settings;
 
 pub use layers::{Limits, apply};
-pub use meter::{Meter, stdout};
+pub use meter::{Counts, Gauges, Meter};
 pub use platform::Platform;
 pub use respond::{ANSWER_BYTES_MAX, ResponseMode};
 pub use runtime::RuntimeError;

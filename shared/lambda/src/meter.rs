@@ -1,5 +1,4 @@
-//! Metrics without anything to scrape: one line of JSON a request in CloudWatch's embedded metric format
-//! (EMF), which CloudWatch turns into metrics as it takes in the log.
+//! Metrics of a function: one line a request in CloudWatch's embedded metric format.
 //!
 //! The one dimension is the route's pattern, never the path, so clients cannot make up new ones.
 
@@ -9,21 +8,24 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use rota_schedule::Clock;
-use serde_json::json;
-use std::io::Write as _;
+use rota_service::emf::{Line, Unit};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-/// The namespace of the metrics.
-const NAMESPACE: &str = "rota";
 /// The route of a path that none matches.
 const NO_ROUTE: &str = "none";
 
 /// Takes one line without its end.
 type Sink = dyn Fn(&str) + Send + Sync;
+
+/// What a function counts besides requests: names and sums since its start.
+pub type Counts = Vec<(&'static str, u64)>;
+
+/// What a function is like right now: names, units and values.
+pub type Gauges = Vec<(&'static str, Unit, f64)>;
 
 /// Measures requests. Clones are the same meter.
 #[derive(Clone)]
@@ -32,22 +34,52 @@ pub struct Meter(Arc<Inner>);
 struct Inner {
     clock: Arc<dyn Clock>,
     sink: Box<Sink>,
+    more: More,
     /// Whether a request was answered already.
     warm: AtomicBool,
+}
+
+/// What is told with each line besides the request.
+struct More {
+    counts: Box<dyn Fn() -> Counts + Send + Sync>,
+    gauges: Box<dyn Fn() -> Gauges + Send + Sync>,
+    /// What was told so far.
+    told: Mutex<Counts>,
+}
+
+impl More {
+    /// Adds what has come since the line before, whichever request it came from.
+    fn tell(&self, line: &mut Line) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (self.counts)();
+        for (index, (name, sum)) in now.iter().enumerate() {
+            let before = told.get(index).map_or(0, |(_, before)| *before);
+            line.metric(*name, Unit::Count, sum.saturating_sub(before) as f64);
+        }
+        *told = now;
+        drop(told);
+        for (name, unit, value) in (self.gauges)() {
+            line.metric(name, unit, value);
+        }
+    }
 }
 
 impl Meter {
     /// A meter that writes to `sink`, one call a line.
     pub fn new(clock: Arc<dyn Clock>, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { clock, sink: Box::new(sink), warm: AtomicBool::new(false) }))
+        Self::with(clock, sink, Counts::new, Gauges::new)
     }
-}
 
-/// Standard output, which a Lambda's log takes in line by line. A line that cannot be written is lost.
-pub fn stdout(line: &str) {
-    let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
-        tracing::debug!(%error, "cannot write metrics");
+    /// The same, with what the function counts and what it is like.
+    pub fn with(
+        clock: Arc<dyn Clock>,
+        sink: impl Fn(&str) + Send + Sync + 'static,
+        counts: impl Fn() -> Counts + Send + Sync + 'static,
+        gauges: impl Fn() -> Gauges + Send + Sync + 'static,
+    ) -> Self {
+        let (counts, gauges) = (Box::new(counts), Box::new(gauges));
+        let more = More { counts, gauges, told: Mutex::default() };
+        Self(Arc::new(Inner { clock, sink: Box::new(sink), more, warm: AtomicBool::new(false) }))
     }
 }
 
@@ -80,29 +112,15 @@ struct Seen {
 
 impl Seen {
     fn write(&self) {
-        let class = format!("status_{}xx", self.status.as_u16() / 100);
-        let metric = |name: &str, unit: &str| json!({"Name": name, "Unit": unit});
-        let metrics = [
-            metric("duration", "Milliseconds"),
-            metric("body", "Bytes"),
-            metric("cold_start", "Count"),
-            metric(&class, "Count"),
-        ];
-        let line = json!({
-            "_aws": {
-                "Timestamp": self.meter.0.clock.now().0,
-                "CloudWatchMetrics": [
-                    {"Namespace": NAMESPACE, "Dimensions": [["route"]], "Metrics": metrics},
-                ],
-            },
-            "route": self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
-            "status": self.status.as_u16(),
-            "duration": self.millis,
-            "body": self.bytes,
-            "cold_start": u8::from(self.is_cold),
-            class: 1,
-        });
-        (self.meter.0.sink)(&line.to_string());
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let mut line = Line::of("route", route);
+        line.metric("duration", Unit::Milliseconds, self.millis);
+        line.metric("body", Unit::Bytes, self.bytes as f64);
+        line.metric("cold_start", Unit::Count, f64::from(u8::from(self.is_cold)));
+        line.metric(format!("status_{}xx", self.status.as_u16() / 100), Unit::Count, 1.0);
+        self.meter.0.more.tell(&mut line);
+        line.property("status", self.status.as_u16());
+        (self.meter.0.sink)(&line.text(self.meter.0.clock.now().0));
     }
 }
 

@@ -6,10 +6,10 @@
 use std::{
     error::Error,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::{Rng, RngExt, rngs::StdRng};
@@ -24,13 +24,15 @@ pub const HEIGHT_POLL_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
 pub struct HeightCache {
     /// The height plus one; 0 while none is known.
     next: Arc<AtomicU64>,
+    /// When it was last told, or else made.
+    told: Arc<Mutex<Instant>>,
 }
 
 impl HeightCache {
     /// A cache that starts at a height known from before, if there is one.
     pub fn starting_at(height: Option<u64>) -> Self {
         let next = height.map_or(0, |height| height.saturating_add(1));
-        Self { next: Arc::new(AtomicU64::new(next)) }
+        Self { next: Arc::new(AtomicU64::new(next)), told: Arc::new(Mutex::new(Instant::now())) }
     }
 
     /// The highest height seen so far. Does not wait.
@@ -39,9 +41,15 @@ impl HeightCache {
         self.next.load(Ordering::Relaxed).checked_sub(1)
     }
 
+    /// How long ago a gateway said it, or else since when nobody has.
+    pub fn age(&self) -> Duration {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     /// Takes note of a height; returns whether it is higher than all before.
     pub fn observe(&self, height: u64) -> bool {
         let next = height.saturating_add(1);
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.next.fetch_max(next, Ordering::Relaxed) < next
     }
 }

@@ -1,6 +1,7 @@
 //! Log lines as JSON, one object a line, that tell an error with all its causes: the format of
 //! `tracing_subscriber` tells only the outermost.
 
+use crate::trace;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt;
@@ -11,7 +12,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// `{"timestamp", "level", "target", "fields": {"message", …}}`, as log collectors expect it.
+/// `{"timestamp", "level", "target", "fields": {"message", …}, "trace_id"}`, as log collectors expect it.
 pub(crate) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -29,12 +30,15 @@ where
         SystemTime.format_time(&mut Writer::new(&mut time))?;
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "timestamp": time,
             "level": event.metadata().level().as_str(),
             "target": event.metadata().target(),
             "fields": fields.0,
         });
+        if let Some(context) = trace::current() {
+            line["trace_id"] = context.trace_id().to_string().into();
+        }
         writeln!(writer, "{line}")
     }
 }

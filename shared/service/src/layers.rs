@@ -1,4 +1,4 @@
-//! The layers around every router: metrics, CORS, compression, and an answer for a handler that panics.
+//! The layers around every router: traces, metrics, CORS, compression, and an answer for a handler that panics.
 
 use std::any::Any;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tower_http::compression::{CompressionLayer, predicate::Predicate};
 use tower_http::cors::{Any as Anything, CorsLayer, Vary};
 
 use crate::metrics::HttpMetrics;
+use crate::trace::{self, TraceLayer};
 
 /// A body below this is sent as it is: one packet holds it either way.
 pub const COMPRESSED_BYTES_MIN: u64 = 1024;
@@ -22,13 +23,14 @@ pub const COMPRESSED_BYTES_MIN: u64 = 1024;
 const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a client is told of a panic.
-const PANIC_BODY: &str = r#"{"error":"internal error"}"#;
+const PANIC: &str = "internal error";
 
 /// Puts all layers around a router, in the order that makes a panic compressed, readable from a browser
 /// and counted. Routes and fallbacks must be added before.
 pub fn apply(app: Router, metrics: &HttpMetrics) -> Router {
     app.layer(
         ServiceBuilder::new()
+            .layer(TraceLayer)
             .layer(metrics.clone())
             .layer(cors())
             .layer(compression())
@@ -88,5 +90,5 @@ fn answer_panic(payload: Box<dyn Any + Send>) -> Response<Body> {
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("not text"), "a request handler panicked");
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (StatusCode::INTERNAL_SERVER_ERROR, kind, PANIC_BODY).into_response()
+    (StatusCode::INTERNAL_SERVER_ERROR, kind, trace::error_body(PANIC)).into_response()
 }

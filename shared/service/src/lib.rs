@@ -7,6 +7,8 @@
 
 pub mod body;
 pub mod config;
+pub mod emf;
+pub mod histogram;
 mod json;
 pub mod layers;
 mod leftover;
@@ -15,10 +17,11 @@ pub mod metrics;
 pub mod server;
 pub mod shutdown;
 mod stall;
+pub mod trace;
 
 pub use body::{BodyBudget, BodyError, BodyPermit, read_body};
 pub use config::{ByteSize, ConfigError, Env, Setting, SettingReport, Source};
 pub use logs::LogFormat;
-pub use metrics::HttpMetrics;
+pub use metrics::{HttpMetrics, HttpTotals};
 pub use server::{Server, ServerLimits};
 pub use shutdown::Stop;

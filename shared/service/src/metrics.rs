@@ -17,26 +17,16 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tower::{Layer, Service};
+
+use crate::histogram::{Counts, StageTimes};
 
 /// The content type of [`encode`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The status recorded for a request whose client left before it was answered.
 pub const STATUS_CLIENT_GONE: u16 = 499;
-
-/// Upper bounds in seconds, 10 µs to 10 s, for the time of a request or of one stage of it.
-const STAGE_BUCKETS: [f64; 19] = [
-    1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0,
-    2.0, 5.0, 10.0,
-];
-
-/// The buckets for a histogram of stage times, in seconds: 1, 2, 5 per decade from 10 µs to 10 s.
-pub fn stage_buckets() -> impl Iterator<Item = f64> {
-    STAGE_BUCKETS.into_iter()
-}
 
 /// The metrics of a registry as OpenMetrics text; serve it as [`CONTENT_TYPE`].
 #[must_use]
@@ -58,8 +48,25 @@ pub struct HttpMetrics(Arc<Metrics>);
 #[derive(Debug)]
 struct Metrics {
     requests: Family<RequestLabels, Counter>,
-    seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    seconds: Family<RouteLabels, StageTimes>,
     in_flight: Gauge,
+    /// All POSTs, whatever their route.
+    posts: StageTimes,
+    /// Answers from 400 to 499.
+    refused: Counter,
+    /// Answers from 500 on.
+    failed: Counter,
+}
+
+/// What all routes together have answered since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HttpTotals {
+    /// The times of POSTs.
+    pub posts: Counts,
+    /// Answers from 400 to 499.
+    pub status_4xx: u64,
+    /// Answers from 500 on.
+    pub status_5xx: u64,
 }
 
 impl HttpMetrics {
@@ -67,8 +74,11 @@ impl HttpMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Metrics {
             requests: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(stage_buckets())),
+            seconds: Family::default(),
             in_flight: Gauge::default(),
+            posts: StageTimes::default(),
+            refused: Counter::default(),
+            failed: Counter::default(),
         };
         let (requests, seconds) = (metrics.requests.clone(), metrics.seconds.clone());
         registry.register("rota_http_requests", "HTTP requests answered", requests);
@@ -81,6 +91,14 @@ impl HttpMetrics {
         let in_flight = metrics.in_flight.clone();
         registry.register("rota_http_requests_in_flight", "HTTP requests running", in_flight);
         Self(Arc::new(metrics))
+    }
+
+    /// The sums over all routes.
+    #[must_use]
+    pub fn totals(&self) -> HttpTotals {
+        let Metrics { posts, refused, failed, .. } = &*self.0;
+        let (status_4xx, status_5xx) = (refused.get(), failed.get());
+        HttpTotals { posts: posts.counts(), status_4xx, status_5xx }
     }
 }
 
@@ -169,10 +187,18 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let seconds = self.started.elapsed().as_secs_f64();
+        let took = self.started.elapsed();
         self.metrics.in_flight.dec();
         self.metrics.requests.get_or_create(&self.labels).inc();
-        self.metrics.seconds.get_or_create(&self.labels.route).observe(seconds);
+        self.metrics.seconds.get_or_create(&self.labels.route).observe(took);
+        if matches!(self.labels.route.method, MethodLabel::Post) {
+            self.metrics.posts.observe(took);
+        }
+        match self.labels.status {
+            400..=499 => drop(self.metrics.refused.inc()),
+            500.. => drop(self.metrics.failed.inc()),
+            _ => {}
+        }
     }
 }
 

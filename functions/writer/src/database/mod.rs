@@ -29,7 +29,9 @@ use recovery::Recovery;
 use rota_ans104::{Address, ParseError};
 use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
-use rota_readmodel::{DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, grant_reading, migrate};
+use rota_readmodel::{
+    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, grant_reading, migrate,
+};
 use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

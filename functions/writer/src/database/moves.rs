@@ -14,9 +14,11 @@ use super::copy::{Copier, UNSTOPPED, patiently};
 use super::{Database, RecoveryError};
 use crate::lanes::Lanes;
 use crate::membership::Membership;
+use crate::metrics::{self, WriterMetrics};
 use rota_ledger::Ledger;
 use rota_readmodel::{ModelError, MoveOrder, MoveState, Ownership};
 use rota_schedule::{Directory as _, ProcessId, Timestamp, WriterName};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -37,6 +39,18 @@ const EMPTY_MAX: Duration = Duration::from_secs(5);
 /// How often the lane is looked at.
 const EMPTY_POLL: Duration = Duration::from_millis(2);
 
+/// Since when each open move is known to this run.
+type Seen = HashMap<ProcessId, Instant>;
+
+/// Takes in the orders that there are, and forgets those that are over.
+fn note(seen: &mut Seen, orders: &[MoveOrder]) -> metrics::Moves {
+    let now = Instant::now();
+    let known =
+        |order: &MoveOrder| (order.process, seen.get(&order.process).copied().unwrap_or(now));
+    *seen = orders.iter().map(known).collect();
+    metrics::Moves { open: seen.len(), since: seen.values().min().copied() }
+}
+
 /// What carries out orders, and takes processes over.
 #[derive(Clone)]
 pub(crate) struct Moves {
@@ -44,13 +58,15 @@ pub(crate) struct Moves {
     pub(crate) ledger: Ledger,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) membership: Option<Membership>,
+    pub(crate) metrics: WriterMetrics,
 }
 
 impl Moves {
     /// Works until it is dropped or the writer has failed.
     pub(crate) async fn carry_out(self) {
+        let mut seen = HashMap::new();
         while self.database.projector.failure().is_none() {
-            let pause = match self.round().await {
+            let pause = match self.round(&mut seen).await {
                 Ok(0) => LOOK,
                 Ok(_) => BUSY,
                 Err(error) => {
@@ -64,8 +80,9 @@ impl Moves {
     }
 
     /// One step of every move that there is; gives how many there are.
-    async fn round(&self) -> Result<usize, RecoveryError> {
+    async fn round(&self, seen: &mut Seen) -> Result<usize, RecoveryError> {
         let orders = self.database.projection.orders().await?;
+        self.metrics.moves(note(seen, &orders));
         self.database.incoming.store(orders.iter().any(|order| order.incoming), Ordering::Relaxed);
         let count = orders.len();
         let mut orders = orders.into_iter();

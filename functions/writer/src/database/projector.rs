@@ -77,7 +77,7 @@ impl Projector {
             // Looked at under the lock: after a failure everything that waits is given up under it.
             let mut queue = self.0.queue.lock();
             if self.failure().is_none() {
-                queue.push(row, done);
+                queue.push(row, Instant::now(), done);
                 self.0.show(&queue);
                 return self.0.changed.notify_one();
             }
@@ -89,6 +89,11 @@ impl Projector {
     pub(crate) fn is_full(&self) -> bool {
         let (rows, bytes) = self.0.queue.lock().len();
         rows >= BACKLOG_ROWS_MAX || bytes >= BACKLOG_BYTES_MAX
+    }
+
+    /// Since when the oldest row waits that is not committed.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.0.queue.lock().oldest()
     }
 
     /// Why it has ended for good.

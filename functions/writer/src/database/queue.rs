@@ -7,6 +7,7 @@
 use rota_readmodel::Row;
 use rota_schedule::ProcessId;
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 /// Rows that are committed together, each with `D`, whoever is told of its end.
 pub(crate) struct Batch<D> {
@@ -18,7 +19,9 @@ pub(crate) struct Batch<D> {
 
 /// The rows of one process.
 struct Line<D> {
-    waiting: VecDeque<(Row, D)>,
+    waiting: VecDeque<(Row, Instant, D)>,
+    /// Since when its first row is here, waiting or in a batch.
+    since: Instant,
     /// Some of its rows are in a batch: the others wait for its end.
     in_batch: bool,
 }
@@ -40,21 +43,26 @@ impl<D> Default for Queue<D> {
 
 impl<D> Queue<D> {
     /// Puts a row at the end of its process's line.
-    pub(crate) fn push(&mut self, row: Row, done: D) {
+    pub(crate) fn push(&mut self, row: Row, now: Instant, done: D) {
         let process = row.process;
         self.rows += 1;
         self.bytes += row.entry.len_bytes();
-        let new = || Line { waiting: VecDeque::new(), in_batch: false };
+        let new = || Line { waiting: VecDeque::new(), since: now, in_batch: false };
         let line = self.lines.entry(process).or_insert_with(new);
         if line.waiting.is_empty() && !line.in_batch {
             self.ready.push_back(process);
         }
-        line.waiting.push_back((row, done));
+        line.waiting.push_back((row, now, done));
     }
 
     /// Rows and bytes of items that wait or are in a batch.
     pub(crate) const fn len(&self) -> (usize, usize) {
         (self.rows, self.bytes)
+    }
+
+    /// Since when the oldest row is here.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.lines.values().map(|line| line.since).min()
     }
 
     /// Whether anything may be taken now.
@@ -70,13 +78,13 @@ impl<D> Queue<D> {
         while let Some(process) = self.ready.front() {
             let Some(line) = self.lines.get_mut(process) else { break };
             let before = batch.rows.len();
-            while let Some((row, _)) = line.waiting.front() {
+            while let Some((row, ..)) = line.waiting.front() {
                 let fits = bytes + row.entry.len_bytes() <= bytes_max;
                 if batch.rows.len() >= rows_max || !(fits || batch.rows.is_empty()) {
                     break;
                 }
                 bytes += row.entry.len_bytes();
-                if let Some((row, done)) = line.waiting.pop_front() {
+                if let Some((row, _, done)) = line.waiting.pop_front() {
                     batch.rows.push(row);
                     batch.done.push(done);
                 }
@@ -100,10 +108,11 @@ impl<D> Queue<D> {
                 continue;
             };
             line.in_batch = false;
-            if line.waiting.is_empty() {
-                self.lines.remove(&row.process);
-            } else {
+            if let Some((_, since, _)) = line.waiting.front() {
+                line.since = *since;
                 self.ready.push_back(row.process);
+            } else {
+                self.lines.remove(&row.process);
             }
         }
     }
@@ -112,7 +121,7 @@ impl<D> Queue<D> {
     pub(crate) fn clear(&mut self) -> Vec<D> {
         self.ready.clear();
         let mut given_up = Vec::new();
-        for (row, done) in self.lines.values_mut().flat_map(|line| line.waiting.drain(..)) {
+        for (row, _, done) in self.lines.values_mut().flat_map(|line| line.waiting.drain(..)) {
             self.rows -= 1;
             self.bytes -= row.entry.len_bytes();
             given_up.push(done);
@@ -149,14 +158,14 @@ mod tests {
     #[test]
     fn a_process_is_in_one_batch_at_a_time() {
         let mut queue = Queue::default();
-        queue.push(row(1, 0, 10), 0);
-        queue.push(row(2, 0, 10), 1);
-        queue.push(row(1, 1, 10), 2);
+        queue.push(row(1, 0, 10), Instant::now(), 0);
+        queue.push(row(2, 0, 10), Instant::now(), 1);
+        queue.push(row(1, 1, 10), Instant::now(), 2);
         let first = queue.take(100, 1_000).unwrap();
         assert_eq!(taken(Some(&first)), [(1, 0), (1, 1), (2, 0)]);
         assert_eq!(first.done, [0, 2, 1]);
-        queue.push(row(1, 2, 10), 3);
-        queue.push(row(3, 0, 10), 4);
+        queue.push(row(1, 2, 10), Instant::now(), 3);
+        queue.push(row(3, 0, 10), Instant::now(), 4);
         let second = queue.take(100, 1_000);
         assert_eq!(taken(second.as_ref()), [(3, 0)]);
         assert!(queue.take(100, 1_000).is_none());
@@ -166,13 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_row_is_known_until_it_is_committed() {
+        let (mut queue, start) = (Queue::default(), Instant::now());
+        let at = |seconds| start + std::time::Duration::from_secs(seconds);
+        assert_eq!(queue.oldest(), None);
+        queue.push(row(1, 0, 10), at(0), 0);
+        queue.push(row(2, 0, 10), at(1), 1);
+        queue.push(row(1, 1, 10), at(2), 2);
+        let first = queue.take(1, 1_000).unwrap();
+        assert_eq!(queue.oldest(), Some(at(0)), "it is on its way");
+        queue.finish(&first.rows);
+        assert_eq!(queue.oldest(), Some(at(1)));
+        let rest = queue.take(10, 1_000).unwrap();
+        queue.finish(&rest.rows);
+        assert_eq!(queue.oldest(), None);
+    }
+
+    #[test]
     fn what_is_given_up_is_told_and_what_is_in_a_batch_is_not() {
         let mut queue = Queue::default();
         for nonce in 0..3 {
-            queue.push(row(1, nonce, 10), nonce);
+            queue.push(row(1, nonce, 10), Instant::now(), nonce);
         }
         let batch = queue.take(1, 1_000).unwrap();
-        queue.push(row(2, 0, 10), 7);
+        queue.push(row(2, 0, 10), Instant::now(), 7);
         let mut told = queue.clear();
         told.sort_unstable();
         assert_eq!(told, [1, 2, 7]);
@@ -196,7 +222,7 @@ mod tests {
                 let index = usize::from(process);
                 match step {
                     0..3 => {
-                        queue.push(row(process, pushed[index], bytes), pushed[index]);
+                        queue.push(row(process, pushed[index], bytes), Instant::now(), pushed[index]);
                         pushed[index] += 1;
                     }
                     3..5 => if let Some(batch) = queue.take(rows_max, bytes_max) {

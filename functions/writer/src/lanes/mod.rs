@@ -232,7 +232,7 @@ impl Shared {
         let _death = Death(self);
         while let Ok(Turn::Lane(process)) = ready.recv() {
             if let Some((job, staged)) = self.next_job(&process) {
-                self.parts.metrics.queue.observe(job.since.elapsed().as_secs_f64());
+                self.parts.metrics.queue.observe(job.since.elapsed());
                 self.place(job, staged, &mut anchors);
             }
             self.end_turn(process);
@@ -381,7 +381,7 @@ impl Shared {
         let since = Instant::now();
         let assignment = draft.sign(parts.signer.as_ref()).map_err(internal)?;
         let took = since.elapsed();
-        parts.metrics.sign.observe(took.as_secs_f64());
+        parts.metrics.sign.observe(took);
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.signing_ns.fetch_add(took_ns, Ordering::Relaxed);
         let assignment_id = assignment.id().into();

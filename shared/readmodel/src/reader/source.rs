@@ -47,6 +47,8 @@ pub(super) struct Source {
     queries: AtomicU64,
     failures: AtomicU64,
     times_left_out: AtomicU64,
+    /// How far behind it was when that last showed, in milliseconds.
+    lag_ms: AtomicU64,
 }
 
 #[derive(Default)]
@@ -67,6 +69,7 @@ impl Source {
             queries: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             times_left_out: AtomicU64::new(0),
+            lag_ms: AtomicU64::new(0),
         }
     }
 
@@ -84,6 +87,11 @@ impl Source {
             }
         }
         answer
+    }
+
+    /// Takes in how far behind it is, in milliseconds.
+    pub(super) fn note_lag(&self, lag_ms: u64) {
+        self.lag_ms.store(lag_ms, Relaxed);
     }
 
     /// How many statements it is at.
@@ -138,6 +146,7 @@ impl Source {
             queries: self.queries.load(Relaxed),
             failures: self.failures.load(Relaxed),
             times_left_out: self.times_left_out.load(Relaxed),
+            lag_ms: self.lag_ms.load(Relaxed),
             left_out: self.state.lock().out.map(|(why, _)| why),
         }
     }

@@ -139,6 +139,7 @@ impl Shown {
     /// Leaves a replica out that is too far behind what others have shown, and takes it back if it is not.
     fn judge(&self, replica: &Source, progress: &[Progress]) {
         let behind = progress.iter().map(|progress| self.behind(*progress)).max().unwrap_or(0);
+        replica.note_lag(behind);
         if behind > self.lag_max {
             replica.leave_out(LeftOut::Lagging);
         } else {

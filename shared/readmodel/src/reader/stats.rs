@@ -25,6 +25,8 @@ pub struct SourceStats {
     pub failures: u64,
     /// How often it was left out.
     pub times_left_out: u64,
+    /// How far it was behind the newest that any database had shown, when that last showed, in milliseconds.
+    pub lag_ms: u64,
     /// Why it is left out now, if it is.
     pub left_out: Option<LeftOut>,
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
-use prometheus_client::metrics::histogram::Histogram;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use rota_service::HttpMetrics;
-use rota_service::metrics::{encode, stage_buckets};
+use rota_service::histogram::StageTimes;
+use rota_service::metrics::encode;
 use tokio::time::sleep;
 
 use crate::client::{Client, start};
@@ -61,16 +62,35 @@ async fn a_request_in_flight_shows_and_a_client_that_leaves_is_counted() {
 }
 
 #[test]
-fn stage_buckets_span_10_microseconds_to_10_seconds() {
+fn stages_are_told_in_buckets_from_10_microseconds_to_10_seconds() {
     let mut registry = Registry::default();
-    let histogram = Histogram::new(stage_buckets());
-    registry.register("stage", "A stage", histogram.clone());
-    for seconds in [9e-6, 3e-3, 11.0] {
-        histogram.observe(seconds);
+    let times = StageTimes::default();
+    registry.register("stage", "A stage", times.clone());
+    for micros in [9, 3_000, 11_000_000] {
+        times.observe(Duration::from_micros(micros));
     }
     let text = encode(&registry);
     for (bound, count) in [("0.00001", 1), ("0.002", 1), ("0.005", 2), ("10.0", 2), ("+Inf", 3)] {
         assert!(text.contains(&format!("stage_bucket{{le=\"{bound}\"}} {count}\n")), "{text}");
     }
-    assert!(stage_buckets().is_sorted());
+    assert!(text.contains("stage_count 3\n") && text.contains("stage_sum 11.003009\n"), "{text}");
+}
+
+#[tokio::test]
+async fn posts_and_errors_are_summed_over_all_routes() {
+    let mut registry = Registry::default();
+    let metrics = HttpMetrics::register(&mut registry);
+    let app = Router::new()
+        .route("/", post(async || StatusCode::SERVICE_UNAVAILABLE))
+        .layer(metrics.clone());
+    let server = start(app).await;
+    let mut client = Client::connect(server.address).await;
+    for _ in 0..3 {
+        client.get("/nowhere").await;
+        client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n").await;
+        client.answer().await;
+    }
+    client.get("/nowhere").await;
+    let totals = metrics.totals();
+    assert_eq!((totals.status_4xx, totals.status_5xx, totals.posts.total()), (4, 3, 3));
 }
