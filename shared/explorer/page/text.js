@@ -71,7 +71,8 @@ export function time(ms, { short = false } = {}) {
   const date = new Date(ms);
   if (Number.isNaN(date.getTime())) return "no time";
   const iso = date.toISOString();
-  const [day, hour] = iso.replace("Z", short ? "" : " UTC").split("T");
+  const [day, clock] = iso.slice(0, -1).split("T");
+  const hour = short ? clock : `${clock} UTC`;
   return el("time", { datetime: iso, title: `${ms} ms` }, el("span", {}, day), " ", el("span", {}, hour));
 }
 

@@ -9,7 +9,7 @@ const MARKS = { ok: "✓", bad: "✗", unknown: "?" };
 
 /** One state, as a mark with its word. */
 export const badge = (state, word = WORDS[state]) =>
-  el("span", { class: `badge ${state}` }, el("span", { "aria-hidden": "true" }, MARKS[state] ?? "…"), ` ${word}`);
+  el("span", { class: `badge ${state}` }, el("span", { "aria-hidden": "true" }, MARKS[state]), " ", el("span", { class: "word" }, word));
 
 /** A list of verdicts under a heading. */
 export const verdictList = (title, verdicts) =>

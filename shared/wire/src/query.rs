@@ -72,17 +72,17 @@ impl ReadQuery {
     }
 }
 
-/// The `process-id` (or `proc-id`) of a query, as `/timestamp` and `/` take it.
+/// The `process-id` (or `proc-id`) of a query, as `/timestamp` and `/` take it: of several the last, as
+/// everywhere.
 ///
 /// # Errors
-/// [`QueryError::NotAnId`] if it is there and no id.
+/// [`QueryError::NotAnId`] if one is there and no id.
 pub fn process_parameter(raw: Option<&str>) -> Result<Option<ProcessId>, QueryError> {
     pairs(raw)
-        .find(|(name, value)| {
+        .filter(|(name, value)| {
             matches!(name.as_ref(), "process-id" | "proc-id") && !value.is_empty()
         })
-        .map(|(_, value)| id("process-id", &value))
-        .transpose()
+        .try_fold(None, |_, (_, value)| id("process-id", &value).map(Some))
 }
 
 /// The names and values of a raw query string.
@@ -180,6 +180,9 @@ mod tests {
         for raw in [format!("process-id={id}"), format!("proc-id={id}&from=&limit=")] {
             assert_eq!(parse(&raw).unwrap().process.unwrap().to_string(), id);
             assert_eq!(process_parameter(Some(&raw)).unwrap().unwrap().to_string(), id);
+        }
+        for bad in [format!("process-id={id}&proc-id=x"), format!("proc-id=x&process-id={id}")] {
+            assert!(process_parameter(Some(&bad)).is_err() && parse(&bad).is_err(), "{bad}");
         }
         assert!(parse("show-anchor").unwrap().show_anchor);
     }

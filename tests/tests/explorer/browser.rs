@@ -69,6 +69,10 @@ impl Browser {
         })
     }
 
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it is there until the tests end, and ends with them"
+    )]
     fn start() -> (Self, ChildStdout) {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard", CHROMIUM])

@@ -114,7 +114,7 @@ async fn a_tag_that_was_changed_in_the_json_is_named() {
 #[tokio::test]
 async fn data_that_was_changed_is_named() {
     let json = |json: &mut Value| {
-        to_the_second(json, |node| node["message"]["data"] = "send it all".into())
+        to_the_second(json, |node| node["message"]["data"] = "send it all".into());
     };
     let (all, second) = told(Lies { json, ..HONEST }).await;
     assert!(all.contains("1 wrong") && second.contains("found send it all"), "{all} {second}");
