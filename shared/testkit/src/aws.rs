@@ -45,6 +45,12 @@ impl Aws {
     /// Starts a server of its own and waits until it answers.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with settings of its own: the functions that it runs find AWS where `AWS_ENDPOINT_URL` says.
+    #[must_use]
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut guard = Command::new("sh")
@@ -54,6 +60,7 @@ impl Aws {
             .env("GATEWAY_PORT", port.to_string())
             .env("TMPDIR", dir.path())
             .env("MINISTACK_REGION", REGION)
+            .envs(settings.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
