@@ -86,7 +86,7 @@ fn the_layers_are_in_order() {
         ("rota-ans104", &[][..]),
         ("rota-service", &[]),
         ("rota-schedule", &[ans104]),
-        ("rota-wire", &[ans104, schedule]),
+        ("rota-wire", &[ans104, schedule, service]),
         ("rota-ledger", &[ans104, schedule]),
         ("rota-permaweb", &[ans104]),
         ("rota-archive", &[ans104, aws, schedule, service]),

@@ -7,7 +7,7 @@ use rota_read::ReadState;
 use rota_read::lambda::{DatabaseAuth, Settings, meter, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
-use rota_service::{Env, Stop, logs};
+use rota_service::{Env, Stop, logs, trace};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
@@ -20,6 +20,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
+    trace::init(&settings.function.traces)?;
     if settings.model.primary.is_none() && settings.model.staleness_max.is_zero() {
         tracing::warn!("DATABASE_URL and READ_STALENESS_MAX are not set: only history can be read");
     }

@@ -2,6 +2,7 @@
 
 use crate::local::LocalArgs;
 use crate::output;
+use crate::scheduler::FLUSH_MAX;
 use crate::server;
 use crate::settings::{address, environment, item_bytes_max};
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use clap::Args;
 use prometheus_client::registry::Registry;
 use rota_directory::DirectorySettings;
 use rota_route::{RouteConfig, RouteMetrics, RouteState};
+use rota_service::trace::{self, TraceSettings};
 use rota_service::{Env, HttpMetrics, LogFormat, Server, ServerLimits, Stop, layers, logs};
 use rota_wire::ApiError;
 use std::net::{IpAddr, SocketAddr};
@@ -56,6 +58,7 @@ struct Settings {
     metrics: bool,
     log_format: LogFormat,
     log_filter: String,
+    traces: TraceSettings,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ impl Settings {
             metrics: env.or("ENABLE_METRICS", true)?,
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
             log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
+            traces: TraceSettings::read(env, "rota-router")?,
         })
     }
 }
@@ -89,6 +93,7 @@ pub(crate) fn run(args: &RouterArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
+    trace::init(&settings.traces)?;
     let server = Server::bind(settings.address, ServerLimits::default())
         .with_context(|| format!("cannot listen on {}", settings.address))?;
     let stop = Stop::on_signals()?;
@@ -108,6 +113,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     output::line(&format!("rota is ready at http://{}", server.local_addr()));
     server.run(layers::apply(app, &http), stop.wait()).await?;
     looking.await?;
+    trace::flush(FLUSH_MAX).await;
     tracing::info!("stopped");
     Ok(())
 }

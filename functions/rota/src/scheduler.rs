@@ -18,7 +18,7 @@ use rota_permaweb::{
 use rota_read::ReadState;
 use rota_readmodel::{ReadModel, ReadModelConfig};
 use rota_schedule::{Clock, SystemClock};
-use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs};
+use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs, trace};
 use rota_writer::{
     Archiver, Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
 };
@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 
 /// How long a stop waits for requests in flight; with what follows it stays under 5 s.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How long a stop waits for the spans of the last requests to be exported.
+pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(500);
 /// Async threads at the least: a point read may wait for the disk on one of them, and health checks
 /// must be answered meanwhile.
 const ASYNC_THREADS_MIN: usize = 4;
@@ -45,7 +47,13 @@ pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
         .worker_threads(settings.writer.cpus.max(ASYNC_THREADS_MIN))
         .enable_all()
         .build()?;
-    runtime.block_on(serve(settings))?;
+    let traces = settings.traces.clone();
+    runtime.block_on(async {
+        trace::init(&traces)?;
+        let outcome = serve(settings).await;
+        trace::flush(FLUSH_MAX).await;
+        outcome
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -39,7 +39,7 @@ impl Settings {
         Ok(Self {
             route: RouteConfig::read(env, BODY_BYTES_MAX)?,
             directory: DirectorySettings::read(env)?.ok_or(missing)?,
-            function: FunctionSettings::read(env, "ROUTE_CONCURRENCY_MAX")?,
+            function: FunctionSettings::read(env, "ROUTE_CONCURRENCY_MAX", "rota-route")?,
         })
     }
 }
@@ -47,7 +47,8 @@ impl Settings {
 /// Lines of the metrics log, with what the router counts.
 #[must_use]
 pub fn meter(metrics: RouteMetrics) -> Meter {
-    Meter::with(Arc::new(SystemClock), emf::stdout, move || metrics.failures(), Vec::new)
+    let clock = Arc::new(SystemClock);
+    Meter::with("route", clock, emf::stdout, move || metrics.failures(), Vec::new)
 }
 
 /// All routes over `state`, at most `concurrency` requests at once, in the layers of a function.

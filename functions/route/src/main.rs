@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use rota_lambda::{Platform, serve};
 use rota_route::lambda::{Settings, router};
 use rota_route::{RouteMetrics, RouteState};
-use rota_service::{Env, Stop, logs};
+use rota_service::{Env, Stop, logs, trace};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
@@ -17,6 +17,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
+    trace::init(&settings.function.traces)?;
     let directory = settings.directory.open().await?;
     let metrics = RouteMetrics::default();
     let state = RouteState::new(directory, settings.route, metrics.clone());

@@ -10,10 +10,10 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header, request};
 use axum::response::{IntoResponse as _, Response};
 use rota_schedule::{Directory, DirectoryError, ProcessId, Refusal, WriterName};
-use rota_service::{BodyBudget, Stop};
+use rota_service::{BodyBudget, Stop, trace};
 use rota_wire::{ApiError, QueryError};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::interval;
 
@@ -102,7 +102,12 @@ impl<D: Directory> RouteState<D> {
             self.metrics.looked_up(Source::Cache);
             return Ok(known.owner.clone());
         }
-        match self.directory.owner(process).await {
+        let since = Instant::now();
+        let asked = self.directory.owner(process).await;
+        trace::leaf(trace::current(), "directory", since, || {
+            vec![("process.id", process.to_string().into())]
+        });
+        match asked {
             Ok(owner) => {
                 self.metrics.looked_up(Source::Directory);
                 self.owners.put(process, owner.clone());

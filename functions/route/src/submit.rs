@@ -13,10 +13,10 @@ use bytes::Bytes;
 use http_body::Body as _;
 use rota_ans104::{Address, Item};
 use rota_schedule::{Candidate, Directory, ProcessId, WriterName};
-use rota_service::{BodyError, read_body};
+use rota_service::{BodyError, read_body, trace};
 use rota_wire::{ApiError, Submission};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A spawn that is not whole after this long is given up.
 const SPAWN_TIME_MAX: Duration = Duration::from_secs(60);
@@ -129,7 +129,11 @@ impl<D: Directory> RouteState<D> {
     async fn bind(&self, process: ProcessId, wallet: Address) -> Result<WriterName, ApiError> {
         let nobody = ApiError::NotAccepting("no writer takes new processes");
         let chosen = self.writers.place(wallet).ok_or(nobody)?;
+        let since = Instant::now();
         let bound = self.directory.bind(process, &chosen).await;
+        trace::leaf(trace::current(), "bind", since, || {
+            vec![("process.id", process.to_string().into())]
+        });
         let owner = bound.map_err(|error| self.failed(&error))?;
         self.metrics.bound();
         self.owners.put(process, Some(owner.clone()));

@@ -9,6 +9,7 @@ use rota_schedule::{
     Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
     settlement_depth,
 };
+use rota_service::trace;
 use rota_wire::ApiError;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ impl Writer {
         let since = Instant::now();
         let facts = self.facts(&candidate).await?;
         self.metrics().facts.observe(since.elapsed());
+        tell("facts", since, candidate.process());
         Ok(candidate.admit(facts)?)
     }
 
@@ -39,6 +41,7 @@ impl Writer {
             Err(ApiError::Internal)
         });
         self.metrics().verify.observe(since.elapsed());
+        trace::leaf(trace::current(), "verify", since, Vec::new);
         candidate
     }
 
@@ -105,6 +108,12 @@ impl Writer {
         let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(Some(ContentHash::of_fields(recipient, &transaction.anchor, tags, &data)))
     }
+}
+
+/// Tells of a stage that was gone through for a process.
+fn tell(stage: &'static str, since: Instant, process: ProcessId) {
+    let attributes = || vec![("process.id", process.to_string().into())];
+    trace::leaf(trace::current(), stage, since, attributes);
 }
 
 fn upstream(error: &PermawebError) -> ApiError {

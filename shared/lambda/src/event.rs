@@ -7,11 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, uri};
 use axum::response::{IntoResponse as _, Response};
+use rota_service::trace::{AMZN_TRACE_ID, TraceLayer};
 use rota_wire::{ApiError, QueryError};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt::Write as _;
-use tower::ServiceExt as _;
+use std::future::ready;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 /// The stage whose name is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
@@ -42,11 +45,17 @@ struct Http {
 }
 
 impl HttpEvent {
-    /// Asks `app`.
-    pub(super) async fn answer(self, app: Router) -> Response {
-        match self.into_request() {
-            Ok(request) => app.oneshot(request).await.into_response(),
-            Err(error) => error.into_response(),
+    /// Asks `app`. The trace is the platform's, for a request that names none.
+    pub(super) async fn answer(self, app: Router, trace: Option<HeaderValue>) -> Response {
+        let request = self.into_request();
+        let refused = request.as_ref().err().cloned();
+        let mut request = request.unwrap_or_default();
+        if let Some(trace) = trace {
+            request.headers_mut().entry(AMZN_TRACE_ID).or_insert(trace);
+        }
+        match refused {
+            None => app.oneshot(request).await.into_response(),
+            Some(error) => refuse(error, request).await,
         }
     }
 
@@ -85,6 +94,12 @@ impl HttpEvent {
         let within = stage.and_then(|stage| raw.strip_prefix('/')?.strip_prefix(stage));
         within.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(raw)
     }
+}
+
+/// Answers an event that no route sees.
+async fn refuse(error: ApiError, request: Request<Body>) -> Response {
+    let refuse = move |_| ready(Ok::<_, Infallible>(error.clone().into_response()));
+    TraceLayer.layer(service_fn(refuse)).oneshot(request).await.into_response()
 }
 
 /// Appends `text` with everything percent-encoded that a path (RFC 3986 §3.3) and `also` do not allow. A

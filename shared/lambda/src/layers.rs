@@ -1,4 +1,4 @@
-//! What every function has around its routes. From the outside: metrics, CORS, compression, panics, limits.
+//! What every function has around its routes. From the outside: traces, metrics, CORS, compression, panics, limits.
 
 use crate::meter::{Meter, measure};
 use axum::Router;
@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use rota_service::layers;
+use rota_service::trace::TraceLayer;
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub fn apply(routes: Router, limits: Limits, meter: Meter) -> Router {
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(
             ServiceBuilder::new()
+                .layer(TraceLayer)
                 .layer(from_fn_with_state(meter, measure))
                 .layer(layers::cors())
                 .layer(layers::compression())

@@ -1,6 +1,7 @@
 //! Metrics of a function: one line a request in CloudWatch's embedded metric format.
 //!
-//! The one dimension is the route's pattern, never the path, so clients cannot make up new ones.
+//! The one dimension is the function: each further one multiplies what CloudWatch charges. The route's
+//! pattern (never the path, which clients make up) is a property, for queries of the log.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
@@ -9,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use rota_schedule::Clock;
 use rota_service::emf::{Line, Unit};
+use rota_service::trace;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +34,7 @@ pub type Gauges = Vec<(&'static str, Unit, f64)>;
 pub struct Meter(Arc<Inner>);
 
 struct Inner {
+    function: &'static str,
     clock: Arc<dyn Clock>,
     sink: Box<Sink>,
     more: More,
@@ -51,7 +54,8 @@ impl More {
     /// Adds what has come since the line before, whichever request it came from.
     fn tell(&self, line: &mut Line) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (self.counts)();
+        let mut now = (self.counts)();
+        now.push(("trace_spans_dropped", trace::dropped()));
         for (index, (name, sum)) in now.iter().enumerate() {
             let before = told.get(index).map_or(0, |(_, before)| *before);
             line.metric(*name, Unit::Count, sum.saturating_sub(before) as f64);
@@ -65,13 +69,18 @@ impl More {
 }
 
 impl Meter {
-    /// A meter that writes to `sink`, one call a line.
-    pub fn new(clock: Arc<dyn Clock>, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self::with(clock, sink, Counts::new, Gauges::new)
+    /// A meter of a function of this name that writes to `sink`, one call a line.
+    pub fn new(
+        function: &'static str,
+        clock: Arc<dyn Clock>,
+        sink: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(function, clock, sink, Counts::new, Gauges::new)
     }
 
     /// The same, with what the function counts and what it is like.
     pub fn with(
+        function: &'static str,
         clock: Arc<dyn Clock>,
         sink: impl Fn(&str) + Send + Sync + 'static,
         counts: impl Fn() -> Counts + Send + Sync + 'static,
@@ -79,7 +88,8 @@ impl Meter {
     ) -> Self {
         let (counts, gauges) = (Box::new(counts), Box::new(gauges));
         let more = More { counts, gauges, told: Mutex::default() };
-        Self(Arc::new(Inner { clock, sink: Box::new(sink), more, warm: AtomicBool::new(false) }))
+        let (sink, warm) = (Box::new(sink), AtomicBool::new(false));
+        Self(Arc::new(Inner { function, clock, sink, more, warm }))
     }
 }
 
@@ -96,6 +106,7 @@ pub(super) async fn measure(State(meter): State<Meter>, request: Request, next: 
         millis: started.elapsed().as_secs_f64() * 1_000.0,
         is_cold,
         bytes: 0,
+        trace_id: trace::current().map(|it| it.trace_id().to_string()).unwrap_or_default(),
     };
     response.map(|body| Body::new(Counted { body, seen: Some(seen) }))
 }
@@ -108,17 +119,20 @@ struct Seen {
     millis: f64,
     is_cold: bool,
     bytes: u64,
+    trace_id: String,
 }
 
 impl Seen {
     fn write(&self) {
         let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let mut line = Line::of("route", route);
+        let mut line = Line::of("function", self.meter.0.function);
+        line.property("route", route);
         line.metric("duration", Unit::Milliseconds, self.millis);
         line.metric("body", Unit::Bytes, self.bytes as f64);
         line.metric("cold_start", Unit::Count, f64::from(u8::from(self.is_cold)));
         line.metric(format!("status_{}xx", self.status.as_u16() / 100), Unit::Count, 1.0);
         self.meter.0.more.tell(&mut line);
+        line.property("trace_id", self.trace_id.clone());
         line.property("status", self.status.as_u16());
         (self.meter.0.sink)(&line.text(self.meter.0.clock.now().0));
     }

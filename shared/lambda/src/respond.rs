@@ -10,6 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use rota_service::Setting;
+use rota_service::trace::{self, Context, TRACERESPONSE};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
 
 /// What a client is told whose answer is too large for the way this function answers.
-const TOO_LARGE: &str = r#"{"error":"the answer is larger than this server can send in one piece: ask for fewer entries with limit"}"#;
+const TOO_LARGE: &str =
+    "the answer is larger than this server can send in one piece: ask for fewer entries with limit";
 
 /// What ends the prelude of a stream.
 static PRELUDE_END: [u8; 8] = [0; 8];
@@ -148,11 +150,12 @@ struct Buffered {
 impl Buffered {
     async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
+        let context = parts.extensions.get::<Context>().copied();
         match to_bytes(body, ANSWER_BYTES_MAX).await {
             Ok(bytes) => Self::fitting(parts.status, &parts.headers, &bytes),
             Err(_) => None,
         }
-        .unwrap_or_else(Self::too_large)
+        .unwrap_or_else(|| trace::within(context, || Self::too_large(&parts.headers)))
     }
 
     /// `None` if it does not fit.
@@ -172,7 +175,8 @@ impl Buffered {
         (len <= ANSWER_BYTES_MAX).then_some(answer)
     }
 
-    fn too_large() -> Self {
+    /// `given` are the fields of the answer that does not fit.
+    fn too_large(given: &HeaderMap) -> Self {
         tracing::warn!(
             "an answer is too large to be buffered: LAMBDA_RESPONSE=stream has no such limit"
         );
@@ -180,8 +184,11 @@ impl Buffered {
         let never = HeaderValue::from_static("no-store");
         let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, never)];
         let status = StatusCode::PAYLOAD_TOO_LARGE;
-        let headers = fields(&headers.into_iter().collect());
-        let body = TOO_LARGE.to_owned();
+        let mut headers: HeaderMap = headers.into_iter().collect();
+        if let Some(trace) = given.get(TRACERESPONSE) {
+            headers.insert(TRACERESPONSE, trace.clone());
+        }
+        let (headers, body) = (fields(&headers), trace::error_body(TOO_LARGE));
         Self { status_code: status.as_u16(), headers, body, is_base64_encoded: false }
     }
 }

@@ -13,6 +13,8 @@ use bytes::Bytes;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
+use rota_service::trace;
+use std::time::Duration;
 
 /// The version of the API that is spoken.
 const VERSION: &str = "2018-06-01";
@@ -20,6 +22,10 @@ const VERSION: &str = "2018-06-01";
 const EVENT_BYTES_MAX: usize = 8 << 20;
 /// The event's id, which its answer is sent under.
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+/// The trace of an event, for events that name none themselves.
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+/// How long the spans of an invocation may take to be exported.
+const FLUSH_MAX: Duration = Duration::from_millis(200);
 /// To be sent back with the answer where the platform sends several events at once.
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
 
@@ -50,6 +56,7 @@ pub(super) struct RuntimeApi {
 /// An event, and what its answer is sent under.
 struct Invocation {
     id: String,
+    trace: Option<HeaderValue>,
     invocation_id: Option<HeaderValue>,
     event: Bytes,
 }
@@ -72,7 +79,10 @@ impl RuntimeApi {
         loop {
             let Some(invocation) = self.next().await? else { continue };
             let reply = match serde_json::from_slice::<HttpEvent>(&invocation.event) {
-                Ok(event) => mode.reply(event.answer(app.clone()).await).await,
+                Ok(event) => {
+                    let trace = invocation.trace.clone();
+                    mode.reply(event.answer(app.clone(), trace).await).await
+                }
                 Err(error) => {
                     tracing::error!(%error, "an event is no HTTP request");
                     Reply::NoRequest
@@ -82,6 +92,8 @@ impl RuntimeApi {
             if let Err(error) = self.reply(invocation, reply).await {
                 tracing::error!(error = &error as &dyn std::error::Error, %id, "an answer is lost");
             }
+            // The client has its answer; the instance may stand still as soon as the next event is asked for.
+            trace::flush(FLUSH_MAX).await;
         }
     }
 
@@ -95,8 +107,8 @@ impl RuntimeApi {
         let id = headers.remove(REQUEST_ID).filter(|_| status == StatusCode::OK);
         let id =
             id.as_ref().and_then(|id| id.to_str().ok()).ok_or(RuntimeError::Refused(status))?;
-        let invocation_id = headers.remove(INVOCATION_ID);
-        Ok(Some(Invocation { id: id.to_owned(), invocation_id, event }))
+        let (trace, invocation_id) = (headers.remove(TRACE_ID), headers.remove(INVOCATION_ID));
+        Ok(Some(Invocation { id: id.to_owned(), trace, invocation_id, event }))
     }
 
     async fn reply(&self, to: Invocation, reply: Reply) -> Result<(), RuntimeError> {

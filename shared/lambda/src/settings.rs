@@ -1,6 +1,7 @@
 //! What every function can be told, by its environment.
 
 use crate::ResponseMode;
+use rota_service::trace::TraceSettings;
 use rota_service::{ConfigError, Env, LogFormat, logs};
 
 /// Requests that one instance works on at once unless configured otherwise.
@@ -17,19 +18,27 @@ pub struct FunctionSettings {
     pub log_format: LogFormat,
     /// `RUST_LOG`.
     pub log_filter: String,
+    /// Where traces go.
+    pub traces: TraceSettings,
 }
 
 impl FunctionSettings {
-    /// Reads them all; `concurrency` is the variable that has the function's own name.
+    /// Reads them all; `concurrency` is the variable that has the function's own name, `service` what it is
+    /// called in traces.
     ///
     /// # Errors
     /// One is malformed.
-    pub fn read(env: &mut Env, concurrency: &'static str) -> Result<Self, ConfigError> {
+    pub fn read(
+        env: &mut Env,
+        concurrency: &'static str,
+        service: &str,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
             concurrency: env.or(concurrency, CONCURRENCY_MAX_DEFAULT)?,
             response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
             log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
+            traces: TraceSettings::read(env, service)?,
         })
     }
 }
@@ -41,7 +50,7 @@ mod tests {
     #[test]
     fn every_setting_is_read_and_a_wrong_one_is_named() {
         let read = |pairs: &[(&str, &str)]| {
-            FunctionSettings::read(&mut Env::from_pairs(pairs.iter().copied()), "MINE_MAX")
+            FunctionSettings::read(&mut Env::from_pairs(pairs.iter().copied()), "MINE_MAX", "mine")
         };
         let settings = read(&[]).unwrap();
         assert_eq!(settings.concurrency, CONCURRENCY_MAX_DEFAULT);

@@ -37,15 +37,22 @@ impl Answer {
         self.json()
     }
 
-    /// The text of an answer that must be this error: `{"error": text}` and nothing else.
+    /// The text of an answer that must be this error: `{"error": text, "trace_id": id}` and nothing else, the id
+    /// being the one that its `traceresponse` names.
     #[track_caller]
     pub fn error(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let json = self.json();
-        assert_eq!(json.as_object().map(serde_json::Map::len), Some(1), "{json}");
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(2), "{json}");
+        assert_eq!(json["trace_id"].as_str(), self.trace(), "{json}");
         let text = json["error"].as_str().unwrap_or_else(|| panic!("no error text: {json}"));
         assert!(!text.is_empty());
         text.to_owned()
+    }
+
+    /// The trace that it belongs to, by its `traceresponse`.
+    pub fn trace(&self) -> Option<&str> {
+        self.header("traceresponse")?.split('-').nth(1).filter(|id| id.len() == 32)
     }
 
     /// A header's text.

@@ -154,7 +154,7 @@ impl From<ReadError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "error": self.to_string() }).to_string();
+        let body = rota_service::trace::error_body(&self.to_string());
         let mut response =
             (self.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
         // A 404 too: the next message may make it untrue.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub fn meter(reader: &ReadModel, clock: Arc<dyn Clock>) -> Meter {
     let (counted, seen) = (reader.clone(), reader.clone());
     let counts = move || counts(&counted.stats());
-    Meter::with(clock, emf::stdout, counts, move || gauges(&seen.stats()))
+    Meter::with("read", clock, emf::stdout, counts, move || gauges(&seen.stats()))
 }
 
 fn counts(stats: &ReadStats) -> Counts {

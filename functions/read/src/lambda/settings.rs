@@ -58,7 +58,7 @@ impl Settings {
             model: model(env)?,
             archive: ArchiveSettings::read(env)?,
             auth: env.or("DATABASE_AUTH", DatabaseAuth::default())?,
-            function: FunctionSettings::read(env, "READ_CONCURRENCY_MAX")?,
+            function: FunctionSettings::read(env, "READ_CONCURRENCY_MAX", "rota-read")?,
         })
     }
 }

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use rota_ans104::{Address, b64};
-use rota_lambda::{Meter, Platform, ResponseMode, serve, stdout};
+use rota_lambda::{Meter, Platform, ResponseMode, serve};
 use rota_read::ReadState;
 use rota_read::lambda::router;
 use rota_schedule::{Entry, ProcessId, SystemClock, Timestamp};
-use rota_service::{Env, Stop, logs};
+use rota_service::trace::{self, TraceSettings};
+use rota_service::{Env, Stop, emf, logs};
 use rota_testkit::lambda::{Lambda, Outcome, event};
-use rota_testkit::{Model, Schedule, message, schedules};
+use rota_testkit::{CollectorMode, Model, Schedule, StubCollector, message, schedules};
 use serde_json::{Value, json};
 use std::ops::Deref;
 use std::process::Command;
@@ -88,10 +89,12 @@ fn serves_the_model() {
     let all = read(&std::fs::read_to_string(path).unwrap());
     let reader = Model::new(all, address(), 42);
     let state = ReadState { reader, clock: Arc::new(SystemClock) };
-    let app = router(Arc::new(state), 8, Meter::new(Arc::new(SystemClock), stdout));
+    let app = router(Arc::new(state), 8, Meter::new("read", Arc::new(SystemClock), emf::stdout));
+    let traces = TraceSettings::read(&mut env, "read").unwrap();
     let mode = env.or("LAMBDA_RESPONSE", ResponseMode::Stream).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
+        trace::init(&traces).unwrap();
         serve(app, mode, platform, &Stop::on_signals().unwrap()).await.unwrap();
     });
 }
@@ -105,11 +108,16 @@ struct Function {
 
 impl Function {
     async fn start(mode: &str, concurrency: Option<usize>) -> Self {
+        Self::with(mode, concurrency, &[]).await
+    }
+
+    async fn with(mode: &str, concurrency: Option<usize>, envs: &[(&str, &str)]) -> Self {
         let (all, file) = (whole(), NamedTempFile::new().unwrap());
         std::fs::write(file.path(), written(&all)).unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "function::serves_the_model", "--nocapture"]);
         command.env("LAMBDA_RESPONSE", mode).env(SCHEDULES, file.path());
+        command.envs(envs.iter().copied());
         Self { lambda: Lambda::start(command, concurrency).await, all, _file: file }
     }
 
@@ -302,4 +310,46 @@ async fn a_signal_ends_it() {
     let status = function.lambda.wait(Duration::from_secs(2)).await.expect("it ends");
     assert!(status.success(), "{status}: {}", function.logged());
     assert_eq!(function.init_error(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_are_there_before_the_instance_may_stand_still_and_a_slow_collector_is_not_waited_for()
+ {
+    let collector = StubCollector::start().await;
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url());
+    let function = Function::with("stream", None, &[endpoint]).await;
+    function.idle().await;
+    let root = "5759e988bd862e3fe1be46a994272793";
+    let amzn = format!("Root=1-{}-{};Sampled=1", &root[..8], &root[8..]);
+    let headers = [("x-amzn-trace-id", amzn.as_str())];
+    let answer = function.send("GET", "/timestamp", &headers).await;
+    assert_eq!(answer.trace(), Some(root));
+    function.idle().await;
+    let spans = collector.spans();
+    assert_eq!(spans.len(), 1, "{spans:?}");
+    assert_eq!((spans[0].trace.as_str(), spans[0].name.as_str()), (root, "GET /timestamp"));
+    collector.behave(CollectorMode::Slow(Duration::from_secs(60)));
+    let since = std::time::Instant::now();
+    for _ in 0..3 {
+        function.send("GET", "/timestamp", &headers).await.ok();
+        function.idle().await;
+    }
+    let took = since.elapsed();
+    assert!(took >= Duration::from_millis(400), "it waits a little: {took:?}");
+    assert!(took < Duration::from_secs(3), "three events took {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_error_of_a_function_names_its_trace() {
+    let function = Function::start("buffer", None).await;
+    let huge = format!("/{}/latest", function.all.last().unwrap().process);
+    for (method, target, status) in [
+        ("GET", huge.as_str(), 413),
+        ("GET", "/a/b/c", 404),
+        ("G E T", "/", 405),
+        ("GET", "/x", 400),
+    ] {
+        let answer = function.send(method, target, &[]).await;
+        assert!(!answer.error(status).is_empty(), "{method} {target}");
+    }
 }

@@ -24,7 +24,7 @@ impl Function {
         let growing = Growing::new(schedules, usize::MAX);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
-        let meter = Meter::new(Arc::new(SystemClock), move |line| {
+        let meter = Meter::new("read", Arc::new(SystemClock), move |line| {
             sink.lock().unwrap().push(line.to_owned());
         });
         Self { app: router(growing.state(), concurrency, meter), growing, lines, process }
@@ -47,6 +47,8 @@ fn is_error(answer: &Answer, status: u16) {
     assert_eq!(answer.header("content-type"), "application/json");
     let json: Value = serde_json::from_slice(&answer.body).unwrap();
     assert!(json["error"].is_string(), "{json}");
+    let trace = answer.header("traceresponse").split('-').nth(1).unwrap();
+    assert_eq!(json["trace_id"], trace);
 }
 
 #[tokio::test]
@@ -69,8 +71,9 @@ async fn each_request_is_one_line_that_cloudwatch_reads() {
     let metrics = &line["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(
         (&metrics["Namespace"], &metrics["Dimensions"][0][0]),
-        (&"rota".into(), &"route".into())
+        (&"rota".into(), &"function".into())
     );
+    assert_eq!(line["function"], "read");
     for metric in metrics["Metrics"].as_array().unwrap() {
         assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         assert!(metric["Unit"].is_string());
@@ -132,10 +135,9 @@ async fn a_panic_is_a_500_and_counted() {
     let function = Function::new(1);
     function.growing.fail(Fault::Panic);
     let answer = function.get(&format!("/{}", function.process)).await;
-    assert_eq!(
-        (answer.status.as_u16(), &answer.body[..]),
-        (500, &br#"{"error":"internal error"}"#[..])
-    );
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status.as_u16(), &body["error"]), (500, &"internal error".into()));
+    assert_eq!(body["trace_id"].as_str().unwrap().len(), 32);
     assert_eq!(function.lines()[0]["status_5xx"], 1);
 }
 

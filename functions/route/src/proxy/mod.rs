@@ -19,6 +19,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rota_service::trace::{self, Outgoing, TRACEPARENT};
 use std::io;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -91,12 +92,20 @@ impl Proxy {
         *request.method_mut() = asked.method.clone();
         *request.uri_mut() = to.origin.uri(&asked.uri).map_err(PassError::TooLong)?;
         *request.headers_mut() = headers::of_request(asked.headers.clone());
+        let call = trace::outgoing("proxy");
+        if let Some(parent) = call.as_ref().and_then(Outgoing::header) {
+            request.headers_mut().insert(TRACEPARENT, parent);
+        }
         let answer = if to.origin.is_tls() {
             self.tls().await?.request(request)
         } else {
             self.plain.request(request)
         };
-        let mut answer = self.in_time(answer, &fate).await?;
+        let answer = self.in_time(answer, &fate).await;
+        if let Some(call) = call {
+            call.end(answer.is_err(), || vec![("server.address", to.origin.to_string().into())]);
+        }
+        let mut answer = answer?;
         headers::of_answer(answer.headers_mut());
         Ok(answer.map(|body| Body::new(Answering::new(body))))
     }

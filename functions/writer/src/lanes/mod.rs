@@ -29,6 +29,7 @@ use rota_schedule::{
     Admitted, Assignment, Clock, Committed, ContentHash, Entry, Head, MessageId, ProcessId,
     Refusal, Slot, Subject, Timestamp,
 };
+use rota_service::trace::{self, Context};
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -127,7 +128,7 @@ impl Lanes {
             return Err(ApiError::Upstream("the database").into());
         }
         let (reply, answer) = oneshot::channel();
-        let process = admitted.process;
+        let (process, trace) = (admitted.process, trace::current());
         let mut table = self.shared.table.lock();
         if table.holds.check(&process).is_err() {
             return Err(Unplaced::NotHeld(Box::new(admitted)));
@@ -139,7 +140,7 @@ impl Lanes {
         if lane.queue.len() >= LANE_QUEUE_MAX {
             return Err(ApiError::Busy("too many items are waiting for this process").into());
         }
-        lane.queue.push_back(Job { admitted, reply, since: Instant::now() });
+        lane.queue.push_back(Job { admitted, reply, since: Instant::now(), trace });
         let idle = !std::mem::replace(&mut lane.scheduled, true);
         table.waiting += 1;
         self.shared.show_depth(&table);
@@ -217,6 +218,9 @@ struct Staged {
     content: Option<ContentHash>,
     /// Who waits for an item that was only assigned.
     alone: Option<Reply>,
+    /// The request that it is placed for, and when the ledger was given it.
+    trace: Option<Context>,
+    since: Instant,
 }
 
 /// What a turn comes to.
@@ -233,7 +237,8 @@ impl Shared {
         while let Ok(Turn::Lane(process)) = ready.recv() {
             if let Some((job, staged)) = self.next_job(&process) {
                 self.parts.metrics.queue.observe(job.since.elapsed());
-                self.place(job, staged, &mut anchors);
+                tell(job.trace, "queue", job.since, &process, None);
+                trace::within(job.trace, || self.place(job, staged, &mut anchors));
             }
             self.end_turn(process);
         }
@@ -382,6 +387,7 @@ impl Shared {
         let assignment = draft.sign(parts.signer.as_ref()).map_err(internal)?;
         let took = since.elapsed();
         parts.metrics.sign.observe(took);
+        tell(trace::current(), "sign", since, &admitted.process, Some(slot.nonce));
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.signing_ns.fetch_add(took_ns, Ordering::Relaxed);
         let assignment_id = assignment.id().into();
@@ -431,22 +437,25 @@ impl Shared {
             let staged = StagedContent { nonce: entry.nonce, waiting: Vec::new() };
             lane.contents.insert(content, staged);
         }
-        Staged { process, posted, content, alone }
+        let (trace, since) = (trace::current(), Instant::now());
+        Staged { process, posted, content, alone, trace, since }
     }
 
     /// The entry is durable in the ledger. Without a database that is the commit.
     fn stored(self: &Arc<Self>, entry: Entry, staged: Staged) {
-        let process = staged.process;
+        let (process, nonce, trace) = (staged.process, entry.nonce, staged.trace);
+        tell(trace, "commit", staged.since, &process, Some(nonce));
         let Some(database) = &self.parts.database else {
             self.tell(staged, &Ok(Committed::by_store(entry)));
             return self.land(&process);
         };
         let row = Row { process, entry: entry.clone(), content: staged.content };
-        let shared = self.clone();
+        let (shared, since) = (self.clone(), Instant::now());
         match database.ack_after {
             AckAfter::Database => database.projector.submit(
                 row,
                 Box::new(move |committed| {
+                    tell(trace, "project", since, &process, Some(nonce));
                     shared.tell(staged, &committed.ok_or(ApiError::OutcomeUnknown));
                     shared.land(&process);
                 }),
@@ -460,7 +469,7 @@ impl Shared {
 
     /// Tells everyone who waits for a staged entry, and forgets that it was staged.
     fn tell(&self, staged: Staged, answer: &Answer) {
-        let Staged { process, posted, content, alone } = staged;
+        let Staged { process, posted, content, alone, .. } = staged;
         let (mut waiting, mut duplicates) = (Vec::new(), None);
         if let Some(lane) = self.table.lock().lanes.get_mut(&process) {
             duplicates = content.and_then(|content| lane.contents.remove(&content));
@@ -488,6 +497,21 @@ impl Shared {
         self.parts.metrics.waiting.set(i64::try_from(table.waiting).unwrap_or(i64::MAX));
         self.parts.metrics.lanes.set(i64::try_from(table.lanes.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// Tells of a stage of an item's way into the schedule of a process.
+fn tell(
+    trace: Option<Context>,
+    stage: &'static str,
+    since: Instant,
+    process: &ProcessId,
+    nonce: Option<u64>,
+) {
+    trace::leaf(trace, stage, since, || {
+        let process = ("process.id", process.to_string().into());
+        let nonce = nonce.map(|nonce| ("nonce", nonce.into()));
+        [process].into_iter().chain(nonce).collect()
+    });
 }
 
 /// Logs what went wrong inside; the client learns only that it did.

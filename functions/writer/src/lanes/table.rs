@@ -6,6 +6,7 @@ use super::holds::Holds;
 use rota_schedule::{
     Admitted, ContentHash, Head, MessageId, ProcessId, Slot, SlotError, Timestamp, next_slot,
 };
+use rota_service::trace::Context;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -21,6 +22,8 @@ pub(super) struct Job {
     pub(super) admitted: Admitted,
     pub(super) reply: Reply,
     pub(super) since: Instant,
+    /// The request that brought it.
+    pub(super) trace: Option<Context>,
 }
 
 /// A content that is staged, and who has brought it again meanwhile.

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::statement::Statement;
 use super::stats::SourceStats;
 use parking_lot::Mutex;
+use rota_service::trace;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -77,7 +78,11 @@ impl Source {
     pub(super) async fn ask<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
         self.queries.fetch_add(1, Relaxed);
         let _flight = Flight::of(&self.in_flight);
+        let call = trace::outgoing("database");
         let answer = self.connections.run(statement, self.answer_max).await;
+        if let Some(call) = call {
+            call.end(answer.is_err(), || vec![("server.address", self.name.clone().into())]);
+        }
         if let Err(failure) = &answer {
             self.failures.fetch_add(1, Relaxed);
             tracing::debug!(source = %self.name, error = %failure, "no answer");

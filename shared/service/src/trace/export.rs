@@ -69,8 +69,15 @@ pub(super) fn samples(trace: u128, parent: Option<bool>) -> Option<bool> {
 /// Takes a span that is over. Never waits.
 pub(super) fn put(span: Span) {
     let Some(exporter) = EXPORTER.get() else { return };
-    if exporter.queue.try_send(Message::Span(Box::new(span))).is_err() {
+    if !exporter.put(span) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Exporter {
+    /// False if there is no room.
+    fn put(&self, span: Span) -> bool {
+        self.queue.try_send(Message::Span(Box::new(span))).is_ok()
     }
 }
 
@@ -208,5 +215,66 @@ impl Collector {
         };
         let status = timeout(SEND_MAX, answer).await.map_err(|_| SendError::Late)??.status();
         if status.is_success() { Ok(()) } else { Err(SendError::Refused(status).into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::context::{SpanId, TraceId};
+    use super::super::span::Side;
+    use super::*;
+    use crate::config::Env;
+
+    fn span() -> Span {
+        Span {
+            trace: TraceId(1),
+            id: SpanId(2),
+            parent: None,
+            sampled: true,
+            name: "GET /{id}".to_owned(),
+            side: Side::Server,
+            start_ns: 1,
+            end_ns: 2,
+            attributes: Vec::new(),
+            failed: false,
+        }
+    }
+
+    fn exporter() -> (Exporter, mpsc::Receiver<Message>) {
+        let settings = TraceSettings::read(&mut Env::default(), "test").unwrap();
+        let (queue, waiting) = mpsc::channel(SPANS_WAITING_MAX);
+        (Exporter { sampler: settings.sampler, queue }, waiting)
+    }
+
+    #[test]
+    fn what_finds_no_room_is_dropped_and_nobody_waits() {
+        let (exporter, _waiting) = exporter();
+        let taken = (0..SPANS_WAITING_MAX * 2).filter(|_| exporter.put(span())).count();
+        assert_eq!(taken, SPANS_WAITING_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_ends_when_it_is_full_when_time_is_up_and_when_somebody_waits() {
+        let (exporter, mut waiting) = exporter();
+        for _ in 0..BATCH_SPANS_MAX + 3 {
+            exporter.put(span());
+        }
+        let mut full = Batch::default();
+        assert!(full.fill(&mut waiting).await);
+        assert_eq!(full.spans.len(), BATCH_SPANS_MAX);
+        let since = Instant::now();
+        let mut timely = Batch::default();
+        assert!(timely.fill(&mut waiting).await);
+        assert_eq!((timely.spans.len(), since.elapsed()), (3, BATCH_WAIT_MAX));
+        exporter.put(span());
+        let (done, flushed) = oneshot::channel();
+        assert!(exporter.queue.try_send(Message::Flush(done)).is_ok());
+        let (mut wanted, since) = (Batch::default(), Instant::now());
+        assert!(wanted.fill(&mut waiting).await);
+        assert_eq!((wanted.spans.len(), since.elapsed()), (1, Duration::ZERO));
+        drop(wanted);
+        assert!(flushed.await.is_err(), "it is told by being dropped");
+        drop(exporter);
+        assert!(!Batch::default().fill(&mut waiting).await, "nobody is left");
     }
 }

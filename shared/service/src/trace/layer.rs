@@ -1,4 +1,5 @@
-//! The outermost layer of every server: gives each request its trace, and each answer its name.
+//! The outermost layer of every server: gives each request its trace, and each answer its name. Whoever still
+//! changes an answer behind it finds the [`Context`] among the answer's extensions.
 
 use super::context::{Incoming, TRACERESPONSE, TRACESTATE};
 use super::span::{Context, scope};
@@ -111,6 +112,7 @@ where
         }
         if let (Ok(answer), Some(value)) = (&mut answer, this.context.header()) {
             answer.headers_mut().insert(TRACERESPONSE, value);
+            answer.extensions_mut().insert(*this.context);
         }
         Poll::Ready(answer)
     }

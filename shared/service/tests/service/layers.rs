@@ -54,7 +54,9 @@ async fn a_panic_is_a_500_and_the_connection_goes_on() {
     let server = start(app(&mut registry)).await;
     let mut client = Client::connect(server.address).await;
     let answer = client.get("/panic").await;
-    assert_eq!((answer.status, answer.text()), (500, r#"{"error":"internal error"}"#));
+    let trace = answer.header("traceresponse").unwrap().split('-').nth(1).unwrap();
+    let body = format!(r#"{{"error":"internal error","trace_id":"{trace}"}}"#);
+    assert_eq!((answer.status, answer.text()), (500, body.as_str()));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(client.get("/").await.text(), "hello");
     let text = metrics::encode(&registry);
