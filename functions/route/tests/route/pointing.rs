@@ -53,7 +53,11 @@ async fn a_question_goes_to_the_owner_or_to_anybody() {
         used[site.named(&site.get(&format!("/{}", spawn().sign().id())).await)] += 1;
     }
     assert!(used.iter().all(|count| *count > 3), "{used:?}");
-    assert_eq!(site.get("/timestamp").await.status, 307);
+    for target in ["/timestamp", "/explorer", "/explorer/0/app.js", "/openapi.json"] {
+        let answer = site.get(target).await;
+        assert_eq!(answer.status, 307, "{target}");
+        assert!(answer.header("location").unwrap().ends_with(target), "{target}");
+    }
     assert!(site.get("/").await.ok()["writer"].is_string(), "nobody is to post there for ever");
 }
 
