@@ -92,7 +92,7 @@ fn the_layers_are_in_order() {
         ("rota-archive", &[ans104, aws, schedule, service]),
         ("rota-readmodel", &[ans104, archive, aws, schedule, service]),
         ("rota-directory", &[ans104, aws, schedule, service]),
-        ("rota-explorer", &[ans104, schedule, wire]),
+        ("rota-explorer", &[ans104, schedule, service, wire]),
         ("rota-lambda", &[ans104, schedule, service, wire]),
         (
             "rota-read",

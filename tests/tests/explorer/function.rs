@@ -8,11 +8,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rota_ans104::Address;
-use rota_lambda::{Meter, Platform, ResponseMode, serve, stdout};
+use rota_lambda::{Meter, Platform, ResponseMode, serve};
 use rota_read::ReadState;
 use rota_read::lambda::router;
 use rota_schedule::{Assignment, Entry, Subject, SystemClock};
-use rota_service::{Env, Stop};
+use rota_service::{Env, Stop, emf};
 use rota_testkit::lambda::Lambda;
 use rota_testkit::{Model, Schedule, vectors};
 use std::process::Command;
@@ -49,7 +49,7 @@ fn serves_the_vectors() {
     let reader = Model::new(vec![schedule()], Address::of_owner(b"the scheduler"), 42);
     let clock = Arc::new(SystemClock);
     let state = ReadState { reader, clock: clock.clone() };
-    let app = router(Arc::new(state), 8, Meter::new(clock, stdout));
+    let app = router(Arc::new(state), 8, Meter::new("read", clock, emf::stdout));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         serve(app, ResponseMode::Stream, platform, &Stop::on_signals().unwrap()).await.unwrap();
     });
