@@ -1,6 +1,7 @@
 //! Admission: everything that is decided about an item before it enters its lane. Many at once, no
 //! lock. The rules themselves are in `rota_schedule`; this gathers what they need to know.
 
+use crate::stage::tell;
 use crate::writer::Writer;
 use bytes::Bytes;
 use rota_ans104::{Item, ItemId};
@@ -20,7 +21,7 @@ impl Writer {
         let since = Instant::now();
         let facts = self.facts(&candidate).await?;
         self.metrics().facts.observe(since.elapsed());
-        tell("facts", since, candidate.process());
+        tell(trace::current(), "facts", since, &candidate.process(), None);
         Ok(candidate.admit(facts)?)
     }
 
@@ -108,12 +109,6 @@ impl Writer {
         let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(Some(ContentHash::of_fields(recipient, &transaction.anchor, tags, &data)))
     }
-}
-
-/// Tells of a stage that was gone through for a process.
-fn tell(stage: &'static str, since: Instant, process: ProcessId) {
-    let attributes = || vec![("process.id", process.to_string().into())];
-    trace::leaf(trace::current(), stage, since, attributes);
 }
 
 fn upstream(error: &PermawebError) -> ApiError {

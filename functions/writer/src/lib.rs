@@ -16,6 +16,7 @@ mod lanes;
 mod membership;
 mod metrics;
 mod owner;
+mod stage;
 mod uploader;
 mod writer;
 

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use rota_service::Setting;
-use rota_service::trace::{self, Context, TRACERESPONSE};
+use rota_service::trace::{self, TRACERESPONSE};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -150,12 +150,11 @@ struct Buffered {
 impl Buffered {
     async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
-        let context = parts.extensions.get::<Context>().copied();
         match to_bytes(body, ANSWER_BYTES_MAX).await {
             Ok(bytes) => Self::fitting(parts.status, &parts.headers, &bytes),
             Err(_) => None,
         }
-        .unwrap_or_else(|| trace::within(context, || Self::too_large(&parts.headers)))
+        .unwrap_or_else(|| Self::too_large(&parts.headers))
     }
 
     /// `None` if it does not fit.
@@ -185,10 +184,9 @@ impl Buffered {
         let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, never)];
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         let mut headers: HeaderMap = headers.into_iter().collect();
-        if let Some(trace) = given.get(TRACERESPONSE) {
-            headers.insert(TRACERESPONSE, trace.clone());
-        }
-        let (headers, body) = (fields(&headers), trace::error_body(TOO_LARGE));
+        let trace = given.get(TRACERESPONSE);
+        headers.extend(trace.map(|trace| (TRACERESPONSE, trace.clone())));
+        let (headers, body) = (fields(&headers), trace::error_body_after(trace, TOO_LARGE));
         Self { status_code: status.as_u16(), headers, body, is_base64_encoded: false }
     }
 }

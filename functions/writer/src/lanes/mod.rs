@@ -16,6 +16,7 @@ pub(crate) use holds::NotHeld;
 
 use crate::WriterMetrics;
 use crate::database::{AckAfter, Database};
+use crate::stage::tell;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use holds::Holds;
 use parking_lot::Mutex;
@@ -26,16 +27,16 @@ use rota_ledger::{Append, Ledger, Upload};
 use rota_permaweb::HeightCache;
 use rota_readmodel::Row;
 use rota_schedule::{
-    Admitted, Assignment, Clock, Committed, ContentHash, Entry, Head, MessageId, ProcessId,
-    Refusal, Slot, Subject, Timestamp,
+    Admitted, Assignment, Clock, Committed, Entry, Head, ProcessId, Refusal, Slot, Subject,
+    Timestamp,
 };
-use rota_service::trace::{self, Context};
+use rota_service::trace;
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use table::{Job, Reply, StagedContent, Table};
+use table::{Job, Reply, Staged, StagedContent, Table};
 use tokio::sync::oneshot;
 
 /// Items that may wait in one lane; the next one is told to come back (429).
@@ -208,19 +209,6 @@ impl Drop for Death<'_> {
             self.0.died.store(true, Ordering::Relaxed);
         }
     }
-}
-
-/// An entry that is signed and not committed: who is told, and what is remembered of it meanwhile.
-struct Staged {
-    process: ProcessId,
-    /// The item's id, if it was posted: whoever posts it again waits with it.
-    posted: Option<MessageId>,
-    content: Option<ContentHash>,
-    /// Who waits for an item that was only assigned.
-    alone: Option<Reply>,
-    /// The request that it is placed for, and when the ledger was given it.
-    trace: Option<Context>,
-    since: Instant,
 }
 
 /// What a turn comes to.
@@ -497,21 +485,6 @@ impl Shared {
         self.parts.metrics.waiting.set(i64::try_from(table.waiting).unwrap_or(i64::MAX));
         self.parts.metrics.lanes.set(i64::try_from(table.lanes.len()).unwrap_or(i64::MAX));
     }
-}
-
-/// Tells of a stage of an item's way into the schedule of a process.
-fn tell(
-    trace: Option<Context>,
-    stage: &'static str,
-    since: Instant,
-    process: &ProcessId,
-    nonce: Option<u64>,
-) {
-    trace::leaf(trace, stage, since, || {
-        let process = ("process.id", process.to_string().into());
-        let nonce = nonce.map(|nonce| ("nonce", nonce.into()));
-        [process].into_iter().chain(nonce).collect()
-    });
 }
 
 /// Logs what went wrong inside; the client learns only that it did.

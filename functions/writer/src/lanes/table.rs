@@ -26,6 +26,19 @@ pub(super) struct Job {
     pub(super) trace: Option<Context>,
 }
 
+/// An entry that is signed and not committed: who is told, and what is remembered of it meanwhile.
+pub(super) struct Staged {
+    pub(super) process: ProcessId,
+    /// The item's id, if it was posted: whoever posts it again waits with it.
+    pub(super) posted: Option<MessageId>,
+    pub(super) content: Option<ContentHash>,
+    /// Who waits for an item that was only assigned.
+    pub(super) alone: Option<Reply>,
+    /// The request that it is placed for, and when the ledger was given it.
+    pub(super) trace: Option<Context>,
+    pub(super) since: Instant,
+}
+
 /// A content that is staged, and who has brought it again meanwhile.
 pub(super) struct StagedContent {
     pub(super) nonce: u64,

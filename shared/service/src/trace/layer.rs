@@ -1,5 +1,4 @@
-//! The outermost layer of every server: gives each request its trace, and each answer its name. Whoever still
-//! changes an answer behind it finds the [`Context`] among the answer's extensions.
+//! The outermost layer of every server: gives each request its trace, and each answer its name.
 
 use super::context::{Incoming, TRACERESPONSE, TRACESTATE};
 use super::span::{Context, scope};
@@ -112,7 +111,6 @@ where
         }
         if let (Ok(answer), Some(value)) = (&mut answer, this.context.header()) {
             answer.headers_mut().insert(TRACERESPONSE, value);
-            answer.extensions_mut().insert(*this.context);
         }
         Poll::Ready(answer)
     }

@@ -21,14 +21,25 @@ pub use layer::{TraceLayer, Traced, Tracing};
 pub use settings::TraceSettings;
 pub use span::{Context, Outgoing, Value, current, leaf, outgoing, within};
 
+use axum::http::HeaderValue;
+
 /// The body of every error answer (contract §3): what is wrong, and the trace under which the logs tell more.
 #[must_use]
 pub fn error_body(text: &str) -> String {
-    match current() {
-        Some(context) => {
-            let trace_id = context.trace_id().to_string();
-            serde_json::json!({"error": text, "trace_id": trace_id})
-        }
+    let trace_id = current().map(|context| context.trace_id().to_string());
+    error_body_of(trace_id.as_deref(), text)
+}
+
+/// The same for an answer that is made when its request is over: it has the id of another's `traceresponse`.
+#[must_use]
+pub fn error_body_after(traceresponse: Option<&HeaderValue>, text: &str) -> String {
+    let fields = traceresponse.and_then(|value| value.to_str().ok());
+    error_body_of(fields.and_then(|fields| fields.split('-').nth(1)), text)
+}
+
+fn error_body_of(trace_id: Option<&str>, text: &str) -> String {
+    match trace_id {
+        Some(trace_id) => serde_json::json!({"error": text, "trace_id": trace_id}),
         None => serde_json::json!({ "error": text }),
     }
     .to_string()
