@@ -3,13 +3,16 @@
 use crate::{Site, binary};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use rota_testkit::alarm::{Alarm, Period, metrics_lines};
 use rota_testkit::{Client, RotaProcess, message};
 use rota_tests::post;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 /// The whole disk. In memory, so only what is written takes memory.
 const DISK: &str = "size=160m";
@@ -100,6 +103,35 @@ async fn a_full_disk_stops_posts_and_nothing_else() {
     rota.kill_9();
     fs::remove_file(filler).unwrap();
     goes_on(&site).await;
+}
+
+/// The alarm that comes before: `infra/alarms-writer.yaml`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_up_is_alarmed() {
+    let disk = match Disk::mount() {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped, cannot mount a small disk: {why}"),
+    };
+    // Between what is free before and after.
+    let limits = [("WriterName", "main"), ("DiskFreePercentMin", "35")];
+    let alarm = Alarm::all("alarms-writer.yaml", &limits)["Disk"].clone();
+    let mut site = Site::in_dir(disk.0.path());
+    let rota = site.start(&[("METRICS_LOG_INTERVAL", "100ms")]);
+    site.fill(&rota, 1, 1).await;
+    let periods = || -> Vec<Period> {
+        metrics_lines(&rota.printed()).into_iter().map(|line| vec![line]).collect()
+    };
+    let enough = async |lines| {
+        while periods().len() < lines {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    enough(alarm.periods()).await;
+    assert!(!alarm.fires(&periods()), "{:?}", alarm.sees(&periods()));
+    fs::write(disk.0.path().join("filler"), vec![0; FILLER_BYTES]).unwrap();
+    enough(periods().len() + alarm.periods() + 1).await;
+    assert!(alarm.fires(&periods()), "{:?}", alarm.sees(&periods()));
+    rota.kill_9();
 }
 
 /// Works without privileges: a wrapper that lets no file grow beyond some size.

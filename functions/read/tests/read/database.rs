@@ -21,14 +21,14 @@ const NOWHERE: &str = "postgres://rota@127.0.0.1:9/rota";
 /// The longest that a client may have to wait for an error, with a store that is away.
 const ERROR_MAX: Duration = Duration::from_secs(9);
 
-fn read(settings: &[(&str, &str)]) -> Command {
+pub(crate) fn read(settings: &[(&str, &str)]) -> Command {
     let mut command = command(Path::new(READ));
     command.envs(settings.iter().copied());
     command
 }
 
 /// Migrates a database and commits schedules to it.
-async fn fill(url: &str, schedules: &[Schedule]) {
+pub(crate) async fn fill(url: &str, schedules: &[Schedule]) {
     let url: DatabaseUrl = url.parse().unwrap();
     migrate(&url).await.unwrap();
     let taken = Projection::take(&url, 2, "test", Holder([1; 16]), user().address()).await.unwrap();

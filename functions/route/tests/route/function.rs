@@ -10,14 +10,15 @@ use rota_testkit::{Answer, message, spawn};
 use std::process::Command;
 
 /// Two writers in a table of their own, and the function before them.
-struct Function {
-    lambda: Lambda,
+pub(crate) struct Function {
+    pub(crate) lambda: Lambda,
     directory: DynamoDirectory,
-    writers: Vec<Writer>,
+    pub(crate) table: String,
+    pub(crate) writers: Vec<Writer>,
 }
 
 impl Function {
-    async fn start(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let aws = Aws::shared();
         let table = aws.fresh_table();
         let config = rota_aws::stand_in(&aws.endpoint()).await;
@@ -31,12 +32,12 @@ impl Function {
             directory.beat(&name, holder, &writer.url, Load::default()).await.unwrap().unwrap();
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_route"));
-        command.env("DIRECTORY_TABLE", table).env("LOG_FORMAT", "json");
+        command.env("DIRECTORY_TABLE", &table).env("LOG_FORMAT", "json");
         command.envs(aws.settings()).envs(settings.iter().copied());
-        Self { lambda: Lambda::start(command, None).await, directory, writers }
+        Self { lambda: Lambda::start(command, None).await, directory, table, writers }
     }
 
-    async fn post(&self, item: &Item) -> Answer {
+    pub(crate) async fn post(&self, item: &Item) -> Answer {
         let mut event = event("POST", "/", &[("content-type", "application/octet-stream")]);
         event["body"] = base64(item.bytes()).into();
         event["isBase64Encoded"] = true.into();

@@ -6,6 +6,7 @@
     reason = "a helper that cannot go on is a failed test"
 )]
 
+mod alarms;
 mod failing;
 mod footprint;
 mod function;
