@@ -12,9 +12,11 @@
     reason = "every caller is a test, for which a panic is the report"
 )]
 
+pub mod alarm;
 pub mod aws;
 mod bundler;
 mod client;
+mod collector;
 mod gateway;
 pub mod independent;
 mod items;
@@ -30,6 +32,7 @@ pub mod vectors;
 
 pub use bundler::{BundlerMode, StubBundler};
 pub use client::{Answer, Client};
+pub use collector::{CollectorMode, Span, StubCollector};
 pub use gateway::{GatewayMode, StubGateway};
 pub use items::{
     ItemBuilder, MODULE, hex_solana, message, pushed, signers, spawn, typed_ethereum, user, wallet,

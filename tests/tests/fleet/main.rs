@@ -6,12 +6,16 @@
     reason = "a helper that cannot go on is a failed test"
 )]
 
+mod alarms;
 mod archive;
 mod clients;
 mod commands;
 mod cut_off;
+mod dashboards;
 mod moving;
 mod moving_faults;
 mod routed;
 mod takeover;
 mod town;
+mod traces;
+mod vitals;

@@ -31,7 +31,7 @@ pub(crate) struct Town {
     pub(crate) url: String,
     table: String,
     database: String,
-    gateway: StubGateway,
+    pub(crate) gateway: StubGateway,
     wallet: TempDir,
 }
 
