@@ -26,6 +26,7 @@ async fn the_stack_serves_and_is_granted_what_it_asks_for_and_nothing_else() {
     read(&town, process, &large).await;
     let policy = town.api.policy(&town.api.function_role("-Read-").await, "read").await;
     compare("the read function", &policy, &town.recorder.take_but(WRITER_KEY));
+    asked_of(&town, &machine, &large).await;
     kept(&town, machine, process).await;
     let role = town.task["taskRoleArn"].as_str().unwrap();
     let policy = town.api.policy(role, "writer").await;
@@ -71,12 +72,24 @@ async fn read(town: &Town, process: ProcessId, large: &str) {
     assert_eq!(town.read_unsigned(&format!("/{process}")).await.status, 403);
 }
 
+/// What others ask the writer itself: a body out of S3, and to spawn what the directory gave to another writer.
+async fn asked_of(town: &Town, machine: &Machine, large: &str) {
+    let writer = Client::new(&machine.rota.url);
+    let whole = writer.get(&format!("/{large}")).await.ok();
+    assert_eq!(whole["message"]["data"].as_str().unwrap().len(), LARGE);
+    let spawned = spawn().sign();
+    town.bind_elsewhere(spawned.id().into()).await;
+    assert!(!matches!(writer.post(&spawned).await.status, 200 | 500));
+}
+
 /// What the writer keeps in S3: checkpoints with a file in parts, one of which somebody else is said to have sent; clearing
 /// up; and the way back onto an empty disk.
 async fn kept(town: &Town, machine: Machine, process: ProcessId) {
     let writer = Client::new(&machine.rota.url);
     town.recorder.refuse_one_completion();
-    writer.post(&message(process).data("y".repeat(HUGE)).sign()).await.ok();
+    // Noise, which no disk format makes smaller.
+    let noise: Vec<u8> = (0..HUGE).map(|_| rand::random()).collect();
+    writer.post(&message(process).data(noise).sign()).await.ok();
     let manifests = "ledgers/su-1/manifests/";
     let until = Instant::now() + PATIENCE;
     let deleted = || {

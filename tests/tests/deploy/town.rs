@@ -5,6 +5,8 @@ use crate::ROTA;
 use crate::api::{Api, signed};
 use crate::recorder::Recorder;
 use crate::stack::{self, Outside};
+use rota_directory::DynamoDirectory;
+use rota_schedule::{Directory as _, ProcessId, RoutePolicy, WriterName};
 use rota_testkit::aws::{Aws, settings_at};
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Replica};
 use rota_testkit::{Answer, Client, RotaProcess, StubGateway};
@@ -122,6 +124,15 @@ impl Town {
     fn read_id(&self) -> &str {
         let (_, host) = self.outputs["ReadUrl"].split_once("://").unwrap();
         host.split('.').next().unwrap()
+    }
+
+    /// Gives a process to another writer.
+    pub(crate) async fn bind_elsewhere(&self, process: ProcessId) {
+        let config = rota_aws::stand_in(&self.aws.endpoint()).await;
+        let directory = DynamoDirectory::new(&config, self.outputs["DirectoryTable"].clone());
+        let other: WriterName = "su-2".parse().unwrap();
+        directory.set_policy(&other, &RoutePolicy::default()).await.unwrap();
+        assert_eq!(directory.bind(process, &other).await.unwrap(), other);
     }
 
     /// How many objects there are in the archive under a prefix.
