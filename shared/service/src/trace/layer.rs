@@ -1,7 +1,7 @@
 //! The outermost layer of every server: gives each request its trace, and each answer its name.
 
 use super::context::{Incoming, TRACERESPONSE, TRACESTATE};
-use super::span::{Context, scope};
+use super::span::{Context, scope, within};
 use axum::extract::MatchedPath;
 use axum::http::{Method, Request, Response};
 use pin_project_lite::pin_project;
@@ -51,7 +51,9 @@ where
         }
         let context = Context::of(incoming);
         let seen = context.records().then(|| Seen::of(&request));
-        let answer = scope(context, self.0.call(request));
+        // A service may do its work before its future is asked for anything.
+        let answer = within(Some(context), || self.0.call(request));
+        let answer = scope(context, answer);
         Tracing { answer, context, since: Instant::now(), seen }
     }
 }
