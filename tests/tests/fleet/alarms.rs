@@ -6,7 +6,7 @@ use crate::town::{Machine, PATIENCE, Town, until};
 use rota_schedule::ProcessId;
 use rota_testkit::alarm::{Alarm, Period, metrics_lines};
 use rota_testkit::proxy::{Fault, FaultProxy};
-use rota_testkit::{BundlerMode, GatewayMode, StubBundler, StubGateway, message};
+use rota_testkit::{BundlerMode, Client, GatewayMode, StubBundler, StubGateway, message};
 use rota_tests::fast_dir;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -162,7 +162,7 @@ async fn a_database_that_is_away_and_one_that_is_slow() {
     let mut rounds = Vec::new();
     for _ in 0..errors.periods() {
         let round = Since::now(&writer);
-        post(&writer, process).await;
+        Client::new(&writer.rota.url).get(&format!("/{process}/latest")).await.error(503);
         rounds.push(round.ended().await);
     }
     assert!(errors.fires(&rounds), "{:?}", errors.sees(&rounds));
