@@ -154,6 +154,11 @@ fn resolve(value: &Value, parameters: &Value, given: &BTreeMap<&str, &str>) -> S
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
+        other if other["Fn::Sub"].is_string() => {
+            let text = other["Fn::Sub"].as_str().unwrap_or_default();
+            let (name, rest) = text.trim_start_matches("${").split_once('}').expect("${NAME}…");
+            resolve(&serde_json::json!({ "Ref": name }), parameters, given) + rest
+        }
         other => {
             let name = other["Ref"].as_str().unwrap_or_else(|| panic!("{other} is not known here"));
             let default = || resolve(&parameters[name]["Default"], parameters, given);

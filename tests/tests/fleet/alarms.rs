@@ -26,7 +26,7 @@ const LIMITS: [(&str, &str); 11] = [
     ("LeaseSecondsMax", "3"),
     ("MoveSecondsMax", "2"),
     ("CheckpointSecondsMax", "4"),
-    ("DatabaseBytesMax", "30000000"),
+    ("DatabaseMbMax", "30"),
     ("ArchiveFallbacksMax", "1"),
 ];
 /// The size from which bodies lie in the archive, and something more.

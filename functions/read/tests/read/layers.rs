@@ -182,8 +182,18 @@ async fn every_route_is_in_the_table_of_the_local_emulator() {
     let lines = table.lines().take_while(|line| !line.is_empty());
     let mut routes: Vec<_> = lines.map(|line| line.split('"').nth(1).unwrap()).collect();
     routes.sort_unstable();
-    let expected =
-        ["/", "/health", "/processes/{id}", "/raw/{id}", "/timestamp", "/{id}", "/{id}/latest"];
+    let expected = [
+        "/",
+        "/explorer",
+        "/explorer/{version}/{file}",
+        "/health",
+        "/openapi.json",
+        "/processes/{id}",
+        "/raw/{id}",
+        "/timestamp",
+        "/{id}",
+        "/{id}/latest",
+    ];
     assert_eq!(routes, expected);
     let function = Function::new(8);
     for route in routes {
