@@ -36,6 +36,10 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long accepting pauses after an error that time may heal, such as too many open files.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
+/// Longer than load balancers (AWS's: 60 s) and clients' pools keep connections that nobody uses: whoever
+/// closes first may meet a request on its way, which the other side then takes for lost.
+pub const HEADER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(75);
+
 /// The limits of a [`Server`].
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
@@ -53,7 +57,7 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            header_timeout: Duration::from_secs(10),
+            header_timeout: HEADER_TIMEOUT_DEFAULT,
             write_stall: Duration::from_secs(60),
             connections_max: 4096,
             drain: Duration::from_secs(5),

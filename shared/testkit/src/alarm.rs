@@ -4,10 +4,12 @@
 //! A metric counts only if the log line is in the embedded metric format and declares it under the alarm's
 //! namespace and exactly its dimensions, as CloudWatch would take it in.
 
+use crate::lambda::Lambda;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// What turns a template into JSON, intrinsic functions in their long form.
 const READ_TEMPLATE: &str = "import sys, json\n\
@@ -28,6 +30,9 @@ pub fn template(name: &str) -> Value {
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
+
+/// How long what was logged may be on its way.
+const LOGGED_MAX: Duration = Duration::from_secs(10);
 
 /// An alarm on a metric.
 #[derive(Clone, Debug)]
@@ -140,6 +145,32 @@ impl Alarm {
         names.len() == self.dimensions.len()
             && names.iter().all(|name| self.dimensions.contains_key(*name))
     }
+}
+
+/// The names of the alarms that fire if things go on as in this period.
+#[must_use]
+pub fn firing(alarms: &BTreeMap<String, Alarm>, period: &Period) -> Vec<String> {
+    let fires = |alarm: &Alarm| alarm.fires(&vec![period.clone(); alarm.periods()]);
+    alarms.iter().filter(|(_, alarm)| fires(alarm)).map(|(name, _)| name.clone()).collect()
+}
+
+/// What a function logs while `once` asks it something, `times` over.
+///
+/// # Panics
+/// It does not log a line each time.
+pub async fn lines_of(function: &Lambda, times: usize, mut once: impl AsyncFnMut()) -> Period {
+    let lines = || metrics_lines(&function.printed());
+    let before = lines().len();
+    for _ in 0..times {
+        once().await;
+    }
+    // What it printed comes by way of a pipe.
+    let until = Instant::now() + LOGGED_MAX;
+    while lines().len() < before + times {
+        assert!(Instant::now() < until, "it logs less: {}", function.printed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    lines().split_off(before)
 }
 
 /// The metrics lines of what a process printed.

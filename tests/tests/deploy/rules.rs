@@ -2,9 +2,11 @@
 
 use crate::ROOT;
 use crate::lint::templates;
+use rota_service::HEADER_TIMEOUT_DEFAULT;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// What a stop may take: what the command promises after a signal.
 const STOP_SECONDS_MAX: u64 = rota_testkit::scheduler::STOP_MAX.as_secs();
@@ -37,6 +39,13 @@ fn a_machine_is_one_task_that_has_the_time_to_stop_and_to_start() {
     assert_eq!(check("StartPeriod"), 300, "an empty disk is filled first; ECS allows no more");
     assert!(check("Interval") * check("Retries") >= 120, "a database that fails over");
     assert!(text.contains("mode: non-blocking"), "a writer that waits for its log does not write");
+}
+
+/// Whoever closes an idle connection first may meet a request on its way: the balancer has to.
+#[test]
+fn the_balancer_lets_go_of_idle_connections_before_the_writer_does() {
+    let idle = number(&infra("fleet.yaml"), "idle_timeout.timeout_seconds", "Value");
+    assert!(Duration::from_secs(idle) < HEADER_TIMEOUT_DEFAULT);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::database::{fill, read};
 use rota_readmodel::{DatabaseUrl, Holder, Projection};
 use rota_schedule::Timestamp;
-use rota_testkit::alarm::{Alarm, Period, metrics_lines};
+use rota_testkit::alarm::{Alarm, Period, firing, lines_of};
 use rota_testkit::lambda::Lambda;
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions};
 use rota_testkit::proxy::{Fault, FaultProxy};
@@ -22,33 +22,12 @@ fn alarms() -> BTreeMap<String, Alarm> {
     Alarm::all("alarms-functions.yaml", &parameters)
 }
 
-/// The names of the alarms that fire if things go on as in this period.
-fn firing(period: &Period) -> Vec<String> {
-    let fires = |alarm: &Alarm| alarm.fires(&vec![period.clone(); alarm.periods()]);
-    alarms().into_iter().filter(|(_, alarm)| fires(alarm)).map(|(name, _)| name).collect()
-}
-
 /// What the function logs while it is asked for `target` some times.
 async fn step(function: &Lambda, target: &str) -> Period {
-    let before = metrics_lines(&function.printed()).len();
-    for _ in 0..REQUESTS {
+    lines_of(function, REQUESTS, async || {
         function.get(target).await;
-    }
-    // What it printed comes by way of a pipe.
-    let lines = || metrics_lines(&function.printed());
-    until(|| lines().len() >= before + REQUESTS).await;
-    lines().split_off(before)
-}
-
-/// Waits until something is so, for some seconds.
-async fn until(is_so: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it never came about");
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,12 +45,12 @@ async fn databases_that_are_slow_lag_and_are_away() {
     let latest = format!("/{}/latest", all[0].process);
     block_in_place(|| replica.caught_up());
     let well = step(&function, &latest).await;
-    assert_eq!(firing(&well), Vec::<String>::new());
+    assert_eq!(firing(&alarms(), &well), Vec::<String>::new());
 
     for proxy in [&to_primary, &to_replica] {
         proxy.set(Fault::Delay(Duration::from_millis(400)));
     }
-    assert_eq!(firing(&step(&function, &latest).await), ["ReadSlow"]);
+    assert_eq!(firing(&alarms(), &step(&function, &latest).await), ["ReadSlow"]);
     for proxy in [&to_primary, &to_replica] {
         proxy.heal();
     }
@@ -83,7 +62,7 @@ async fn databases_that_are_slow_lag_and_are_away() {
     later.unwrap();
     let beyond = format!("/{}?to=50000", all[0].process);
     step(&function, &beyond).await; // which tells it how far the replica is behind
-    assert_eq!(firing(&step(&function, &beyond).await), ["ReadLag"]);
+    assert_eq!(firing(&alarms(), &step(&function, &beyond).await), ["ReadLag"]);
     block_in_place(|| replica.resume());
 
     for proxy in [&to_primary, &to_replica] {
@@ -94,7 +73,7 @@ async fn databases_that_are_slow_lag_and_are_away() {
         away.extend(step(&function, &latest).await);
         tokio::time::sleep(Duration::from_millis(500)).await; // what fails is left out for a while
     }
-    let away = firing(&away);
+    let away = firing(&alarms(), &away);
     for name in ["ReadErrors", "ReadSources"] {
         assert!(away.iter().any(|fires| fires == name), "{away:?}");
     }
@@ -108,5 +87,5 @@ async fn a_function_that_cannot_start_ends_with_the_reason() {
     let mut function = Lambda::start(read(&[("DATABASE_URL", "mysql://nobody")]), None).await;
     let status = function.wait(Duration::from_secs(10)).await.expect("it ends");
     assert!(!status.success());
-    until(|| function.logged().contains("DATABASE_URL")).await;
+    function.logs("DATABASE_URL").await;
 }

@@ -27,7 +27,7 @@ use tokio::time::{sleep, timeout};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// How long a connection is kept for the next request: less than servers of rota keep it (10 s).
+/// How long a connection is kept for the next request: less than servers of rota keep it.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Connections to one server that are kept so.
 const IDLE_CONNECTIONS_MAX: usize = 64;

@@ -2,11 +2,12 @@
 //! logged in a step stands for one period, and for as many like it as the alarm wants.
 
 use crate::function::Function;
-use rota_testkit::alarm::{Alarm, Period, metrics_lines};
+use rota_testkit::alarm::{Alarm, Period, firing, lines_of};
 use rota_testkit::aws::{Aws, settings_at};
 use rota_testkit::lambda::Lambda;
 use rota_testkit::proxy::{Fault, FaultProxy};
 use rota_testkit::{message, spawn};
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,39 +16,13 @@ const REQUESTS: usize = 12;
 /// After that a writer that shows no sign of life is given up.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// The names of the alarms that fire if things go on as in this period.
-fn firing(period: &Period) -> Vec<String> {
-    let names = [("ReadFunctionName", "read"), ("RouteFunctionName", "route")];
-    let alarms = Alarm::all("alarms-functions.yaml", &names);
-    let fires = |alarm: &Alarm| alarm.fires(&vec![period.clone(); alarm.periods()]);
-    alarms.into_iter().filter(|(_, alarm)| fires(alarm)).map(|(name, _)| name).collect()
-}
-
 fn fires(period: &Period, name: &str) -> bool {
-    firing(period).iter().any(|fires| fires == name)
+    firing(&alarms(), period).iter().any(|fires| fires == name)
 }
 
-/// What a function logs while something is done some times.
-async fn step(lambda: &Lambda, mut once: impl AsyncFnMut()) -> Period {
-    let before = metrics_lines(&lambda.printed()).len();
-    for _ in 0..REQUESTS {
-        once().await;
-    }
-    // What it printed comes by way of a pipe.
-    let lines = || metrics_lines(&lambda.printed());
-    until(|| lines().len() >= before + REQUESTS).await;
-    lines().split_off(before)
-}
-
-/// Waits until something is so, for some seconds.
-async fn until(is_so: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it never came about");
+fn alarms() -> BTreeMap<String, Alarm> {
+    let names = [("ReadFunctionName", "read"), ("RouteFunctionName", "route")];
+    Alarm::all("alarms-functions.yaml", &names)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,23 +33,23 @@ async fn writers_that_do_not_answer_and_writers_that_are_silent() {
     let post = async || {
         function.post(&message(process.id().into()).sign()).await;
     };
-    let well = step(&function.lambda, post).await;
-    assert_eq!(firing(&well), Vec::<String>::new());
+    let well = lines_of(&function.lambda, REQUESTS, post).await;
+    assert_eq!(firing(&alarms(), &well), Vec::<String>::new());
 
     for writer in &function.writers {
         writer.answer(|_| panic!("the connection breaks"));
     }
-    let broken = step(&function.lambda, post).await;
+    let broken = lines_of(&function.lambda, REQUESTS, post).await;
     assert!(
         fires(&broken, "RouteUpstream") && fires(&broken, "RouteErrors"),
         "{:?}",
-        firing(&broken)
+        firing(&alarms(), &broken)
     );
 
     // Nobody beats their leases.
     tokio::time::sleep(SILENCE).await;
-    let silent = step(&function.lambda, post).await;
-    assert!(fires(&silent, "RouteSilent"), "{:?}", firing(&silent));
+    let silent = lines_of(&function.lambda, REQUESTS, post).await;
+    assert!(fires(&silent, "RouteSilent"), "{:?}", firing(&alarms(), &silent));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,22 +65,21 @@ async fn a_directory_that_is_away() {
     let ask = async || {
         lambda.get(&target).await;
     };
-    assert_eq!(firing(&step(&lambda, ask).await), Vec::<String>::new());
+    assert_eq!(firing(&alarms(), &lines_of(&lambda, REQUESTS, ask).await), Vec::<String>::new());
     proxy.set(Fault::Refuse);
-    let away = step(&lambda, ask).await;
-    assert!(fires(&away, "RouteDirectory"), "{:?}", firing(&away));
+    let away = lines_of(&lambda, REQUESTS, ask).await;
+    assert!(fires(&away, "RouteDirectory"), "{:?}", firing(&alarms(), &away));
 }
 
 /// What Lambda counts as an error: the function ends before it has asked for an event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_function_that_cannot_start_ends_with_the_reason() {
-    let names = [("ReadFunctionName", "read"), ("RouteFunctionName", "route")];
-    let crashes = &Alarm::all("alarms-functions.yaml", &names)["RouteCrashes"];
+    let crashes = &alarms()["RouteCrashes"];
     assert_eq!(crashes.metric, ("AWS/Lambda".to_owned(), "Errors".to_owned()));
     let mut command = Command::new(env!("CARGO_BIN_EXE_route"));
     command.env("ROUTE_MODE", "teleport").envs(Aws::shared().settings());
     let mut lambda = Lambda::start(command, None).await;
     let status = lambda.wait(Duration::from_secs(10)).await.expect("it ends");
     assert!(!status.success());
-    until(|| lambda.logged().contains("ROUTE_MODE")).await;
+    lambda.logs("ROUTE_MODE").await;
 }

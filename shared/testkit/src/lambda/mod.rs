@@ -115,6 +115,18 @@ impl Lambda {
         self.logged.lock().unwrap().clone()
     }
 
+    /// Waits until it has logged this.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn logs(&self, text: &str) {
+        let until = Instant::now() + ANSWER_MAX;
+        while !self.logged().contains(text) {
+            assert!(Instant::now() < until, "{text:?} is not in what it logged: {}", self.logged());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Sends a signal by its name, as in `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
