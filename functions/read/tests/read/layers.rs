@@ -202,7 +202,6 @@ async fn every_route_is_in_the_table_of_the_local_emulator() {
     for route in routes {
         let path = route.replace("{id}", &function.process).replace("{version}/{file}", style);
         let answer = function.get(&path).await;
-        let text = String::from_utf8_lossy(&answer.body);
-        assert!(!text.contains("no such route"), "{route}: {text}");
+        assert_ne!(answer.status.as_u16(), 404, "{route}");
     }
 }
