@@ -1,6 +1,7 @@
 //! Flags and settings: what is shown, and how mistakes are answered.
 
-use crate::command::{BIN, after, rota, rota_with};
+use crate::command::{BIN, after, rota, rota_under, rota_with};
+use rota_testkit::postgres::AskingForPasswords;
 use rota_testkit::scheduler::RotaProcess;
 use std::path::Path;
 
@@ -72,6 +73,22 @@ fn every_subcommand_explains_itself() {
     for word in ["rsa-4prime", "ed25519", "not every tool"] {
         assert!(help.contains(word), "{help}");
     }
+}
+
+/// A container is given the URL in clear and the password as a secret.
+#[test]
+fn the_database_s_password_may_be_a_setting_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    rota(dir.path(), &["wallet", "new", "--kind", "ed25519"]).ok();
+    let asking = AskingForPasswords::start();
+    let settings = [
+        ("DATABASE_URL", asking.url("rota")),
+        ("PGPASSWORD", "hunter2".to_owned()),
+        ("PORT", "0".to_owned()),
+    ];
+    let ran = rota_under(dir.path(), &settings, &["local"]);
+    assert_eq!((ran.code, asking.told().as_str()), (Some(1), "hunter2"));
+    assert!(!format!("{ran:?}").contains("hunter2"), "{ran:?}");
 }
 
 #[test]

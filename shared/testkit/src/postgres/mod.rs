@@ -4,10 +4,12 @@
 //! `psql`: the kit links no driver. Logins need no password, on loopback only. However the test process
 //! ends, its servers end too and their directories are removed.
 
+mod asking;
 mod proc;
 mod replica;
 mod server;
 
+pub use asking::AskingForPasswords;
 pub use replica::Replica;
 pub use server::Stop;
 
