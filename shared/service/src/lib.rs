@@ -23,5 +23,5 @@ pub use body::{BodyBudget, BodyError, BodyPermit, read_body};
 pub use config::{ByteSize, ConfigError, Env, Setting, SettingReport, Source};
 pub use logs::LogFormat;
 pub use metrics::{HttpMetrics, HttpTotals};
-pub use server::{HEADER_TIMEOUT_DEFAULT, Server, ServerLimits};
+pub use server::{IDLE_TIMEOUT_DEFAULT, Server, ServerLimits};
 pub use shutdown::Stop;

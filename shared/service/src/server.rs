@@ -1,15 +1,16 @@
 //! The HTTP/1.1 server: an accept loop over hyper with every limit a public port needs.
 //!
 //! One task a connection, and nothing around the router that a request would pay for. Limits: the number
-//! of connections (further ones wait in the kernel's queue), the time and bytes for a request's head
-//! (which is also how long an idle connection is kept), the time an answer may lie unread, and the time
-//! running requests get to finish when the server stops. How long a *body* may take is for the handler
+//! of connections (further ones wait in the kernel's queue), the time and bytes for a request's head, the time
+//! that a connection may idle, the time an answer may lie unread, and the time running requests get to
+//! finish when the server stops. How long a *body* may take is for the handler
 //! to say, with [`crate::read_body`].
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -38,14 +39,15 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Longer than load balancers (AWS's: 60 s) and clients' pools keep connections that nobody uses: whoever
 /// closes first may meet a request on its way, which the other side then takes for lost.
-pub const HEADER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(75);
+pub const IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(75);
 
 /// The limits of a [`Server`].
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// The longest time from the first byte a connection could send to the end of a request's head. An
-    /// idle connection is closed after this time too.
+    /// The longest time from the first byte a connection could send to the end of its first request's head.
     pub header_timeout: Duration,
+    /// The longest time from the end of an answer to the end of the next request's head.
+    pub idle_timeout: Duration,
     /// The longest time in which a client takes no byte of an answer that waits for it.
     pub write_stall: Duration,
     /// The most connections served at once; more wait unaccepted.
@@ -57,7 +59,8 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            header_timeout: HEADER_TIMEOUT_DEFAULT,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: IDLE_TIMEOUT_DEFAULT,
             write_stall: Duration::from_secs(60),
             connections_max: 4096,
             drain: Duration::from_secs(5),
@@ -125,6 +128,7 @@ impl Server {
 struct Serving {
     app: Router,
     http: http1::Builder,
+    header_timeout: Duration,
     write_stall: Duration,
     slots: Arc<Semaphore>,
     graceful: GracefulShutdown,
@@ -135,13 +139,14 @@ impl Serving {
     fn new(app: Router, limits: &ServerLimits) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+            .header_read_timeout(limits.idle_timeout)
             .keep_alive(true)
             .max_buf_size(HEAD_BYTES_MAX);
         Self {
             // Prepares the routes once instead of at every request.
             app: app.with_state(()),
             http,
+            header_timeout: limits.header_timeout,
             write_stall: limits.write_stall,
             slots: Arc::new(Semaphore::new(limits.connections_max)),
             graceful: GracefulShutdown::new(),
@@ -176,9 +181,14 @@ impl Serving {
         while self.connections.try_join_next().is_some() {}
         let app = self.app.clone();
         let (http, watcher) = (self.http.clone(), self.graceful.watcher());
-        let write_stall = self.write_stall;
+        let header_timeout = self.header_timeout;
+        // An answer is written whole, so waiting to fill a packet only delays it. Not worth failing over.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let io = TokioIo::new(WriteStall::new(stream, self.write_stall));
         self.connections.spawn(async move {
-            serve(stream, &http, watcher, app, write_stall).await;
+            serve(io, &http, watcher, app, header_timeout).await;
             drop(slot);
         });
     }
@@ -194,22 +204,26 @@ impl Serving {
 }
 
 async fn serve(
-    stream: TcpStream,
+    io: TokioIo<WriteStall<TcpStream>>,
     http: &http1::Builder,
     watcher: Watcher,
     app: Router,
-    write_stall: Duration,
+    header_timeout: Duration,
 ) {
-    // An answer is written whole, so waiting to fill a packet only delays it. Not worth failing over.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let io = TokioIo::new(WriteStall::new(stream, write_stall));
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     // A router is always ready, so it is called without being asked.
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         app.clone().call(WholeBody::of(request))
     });
-    if let Err(error) = watcher.watch(http.serve_connection(io, service)).await {
+    let mut connection = pin!(watcher.watch(http.serve_connection(io, service)));
+    let ended = match timeout(header_timeout, &mut connection).await {
+        Ok(ended) => ended,
+        Err(_) if has_asked.load(Ordering::Relaxed) => connection.await,
+        Err(_) => return tracing::debug!("a connection that asked for nothing"),
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
 }

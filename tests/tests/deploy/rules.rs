@@ -2,7 +2,7 @@
 
 use crate::ROOT;
 use crate::lint::templates;
-use rota_service::HEADER_TIMEOUT_DEFAULT;
+use rota_service::IDLE_TIMEOUT_DEFAULT;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn a_machine_is_one_task_that_has_the_time_to_stop_and_to_start() {
 #[test]
 fn the_balancer_lets_go_of_idle_connections_before_the_writer_does() {
     let idle = number(&infra("fleet.yaml"), "idle_timeout.timeout_seconds", "Value");
-    assert!(Duration::from_secs(idle) < HEADER_TIMEOUT_DEFAULT);
+    assert!(Duration::from_secs(idle) < IDLE_TIMEOUT_DEFAULT);
 }
 
 #[test]
