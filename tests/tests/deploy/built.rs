@@ -1,7 +1,7 @@
 //! `sam build` of both functions, once a run, in a target directory that the next run finds again.
 //!
-//! What ships is built by the same command with the workspace's release profile (thin LTO, optimised, symbols kept for
-//! backtraces); here the profile is one that compiles sooner. README says what the shipped packages measure.
+//! What ships is built by the same command with the workspace's release profile (thin LTO, optimised); here the profile is
+//! one that compiles sooner. README says what the shipped packages measure.
 
 use crate::ROOT;
 use std::fs;
