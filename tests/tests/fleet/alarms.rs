@@ -188,11 +188,10 @@ async fn a_bundler_that_takes_nothing_and_gateways_that_do_not_answer() {
     }
     town.spawned(&writer, 1).await;
     fires(&outbox, &writer).await;
-    let healthy = town.machine_with("v", fast_dir(), &[INTERVAL]);
-    healthy.ready().await;
-    fires_within(&height, &writer, Duration::from_secs(60)).await;
+    // At once: the pauses between attempts grow.
     bundler.behave(BundlerMode::Good);
     until("the outbox is empty", async || !outbox.fires(&periods(&writer))).await;
+    fires_within(&height, &writer, Duration::from_secs(60)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
