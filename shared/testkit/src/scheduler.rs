@@ -98,15 +98,17 @@ impl RotaProcess {
     /// If it does not print that.
     #[must_use]
     pub fn printed_with(&self, text: &str) -> String {
-        let until = Instant::now() + STOP_MAX;
-        loop {
-            let printed = self.printed();
-            if printed.contains(text) {
-                return printed;
-            }
-            assert!(Instant::now() < until, "{text:?} is not in what it printed: {printed}");
-            thread::sleep(POLL);
-        }
+        with(text, || self.printed())
+    }
+
+    /// The same of what it logs. A line comes through a pipe: it may not be there yet when whatever it tells
+    /// of has happened.
+    ///
+    /// # Panics
+    /// If it does not log that.
+    #[must_use]
+    pub fn logged_with(&self, text: &str) -> String {
+        with(text, || self.logged())
     }
 
     /// What it has printed so far.
@@ -146,11 +148,14 @@ impl RotaProcess {
         self.end();
     }
 
-    /// Waits until it ends by itself, at most for `max`.
+    /// Waits until it ends by itself, at most for `max`. Then all that it logged can be read.
     pub fn wait(&mut self, max: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + max;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                if let Some(log) = self.log.take() {
+                    log.join().unwrap();
+                }
                 return Some(status);
             }
             if Instant::now() >= until {
@@ -177,9 +182,6 @@ impl RotaProcess {
                 Err(RecvTimeoutError::Timeout) => return Err(self.why_not("is not ready")),
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.wait(STOP_MAX);
-                    if let Some(log) = self.log.take_if(|_| status.is_some()) {
-                        log.join().unwrap();
-                    }
                     return Err(self.why_not(&format!("ended with {status:?}")));
                 }
             }
@@ -194,6 +196,19 @@ impl RotaProcess {
         // Both fail only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until `said` has `text` in it.
+fn with(text: &str, said: impl Fn() -> String) -> String {
+    let until = Instant::now() + STOP_MAX;
+    loop {
+        let said = said();
+        if said.contains(text) {
+            return said;
+        }
+        assert!(Instant::now() < until, "{text:?} is not in what it said: {said}");
+        thread::sleep(POLL);
     }
 }
 

@@ -15,6 +15,7 @@ use runtime_api::RuntimeApi;
 use serde_json::Value;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The longest that a test waits for one answer.
@@ -49,6 +50,8 @@ pub struct Lambda {
     child: Child,
     printed: Arc<Mutex<String>>,
     logged: Arc<Mutex<String>>,
+    /// Ends when all that was logged is in `logged`.
+    log: Option<JoinHandle<()>>,
 }
 
 impl Lambda {
@@ -71,8 +74,8 @@ impl Lambda {
         let (printed, logged) = (Arc::default(), Arc::default());
         // The threads end with the child.
         drain(child.stdout.take().unwrap(), Arc::clone(&printed), |_| {});
-        drain(child.stderr.take().unwrap(), Arc::clone(&logged), |_| {});
-        Self { api, child, printed, logged }
+        let log = Some(drain(child.stderr.take().unwrap(), Arc::clone(&logged), |_| {}));
+        Self { api, child, printed, logged, log }
     }
 
     /// Sends any event and waits for what becomes of it.
@@ -134,11 +137,14 @@ impl Lambda {
         assert!(status.success(), "no process to signal");
     }
 
-    /// Waits until it ends by itself, at most for `max`.
+    /// Waits until it ends by itself, at most for `max`. Then all that it logged can be read.
     pub async fn wait(&mut self, max: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + max;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait().unwrap() {
+                if let Some(log) = self.log.take() {
+                    log.join().unwrap();
+                }
                 return Some(status);
             }
             tokio::time::sleep(POLL).await;
