@@ -115,3 +115,37 @@ fn usage(error: &UsageError) -> ExitCode {
     output::fail(&format!("{reason}; --help tells more"));
     ExitCode::from(EXIT_USAGE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::builder::ValueParser;
+    use rota_ans104::{Address, ItemId};
+    use rota_schedule::ProcessId;
+    use std::any::TypeId;
+
+    /// One in 64 ids begins with a hyphen.
+    #[test]
+    fn an_id_that_begins_with_a_hyphen_is_no_flag() {
+        let (mut commands, mut ids) = (vec![Cli::command()], 0);
+        while let Some(command) = commands.pop() {
+            for arg in command.get_arguments().filter(|arg| is_id(arg.get_value_parser())) {
+                assert!(arg.is_allow_hyphen_values_set(), "{} {arg}", command.get_name());
+                ids += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(ids > 5, "{ids}");
+        let id = format!("-V{}", "x".repeat(40) + "A");
+        for args in [["move", &id, "--to", "b"], ["move", "--to", "b", &id]] {
+            assert!(Cli::try_parse_from(["rota"].into_iter().chain(args)).is_ok(), "{args:?}");
+        }
+    }
+
+    fn is_id(parser: &ValueParser) -> bool {
+        [TypeId::of::<ItemId>(), TypeId::of::<ProcessId>(), TypeId::of::<Address>()]
+            .into_iter()
+            .any(|id| parser.type_id() == id)
+    }
+}

@@ -16,6 +16,7 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Args)]
 pub(crate) struct MoveArgs {
     /// The process
+    #[arg(allow_hyphen_values = true)]
     process: ProcessId,
     /// The writer that is to have it
     #[arg(long, required_unless_present = "withdraw")]

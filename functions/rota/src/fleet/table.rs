@@ -10,6 +10,7 @@ use rota_directory::AnyDirectory;
 use rota_schedule::{Directory as _, RoutePolicy, WriterName};
 use serde::Serialize;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 /// Processes that are read at once.
 const PROCESSES: u32 = 512;
@@ -30,9 +31,9 @@ pub(crate) enum WritersCommand {
         /// Whether it gets no new processes
         #[arg(long)]
         no_route: Option<bool>,
-        /// Wallets whose new processes it gets, separated by commas
-        #[arg(long, value_delimiter = ',')]
-        wallets_to_route: Option<Vec<Address>>,
+        /// Wallets whose new processes it gets, separated by commas; an empty text for none any more
+        #[arg(long, allow_hyphen_values = true)]
+        wallets_to_route: Option<Wallets>,
         /// Whether it gets new processes of those wallets only
         #[arg(long)]
         wallets_only: Option<bool>,
@@ -46,6 +47,19 @@ pub(crate) enum WritersCommand {
     },
 }
 
+/// Wallets as an argument has them.
+#[derive(Clone)]
+pub(crate) struct Wallets(Vec<Address>);
+
+impl FromStr for Wallets {
+    type Err = <Address as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wallets = text.split(',').filter(|wallet| !wallet.is_empty());
+        wallets.map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 pub(super) async fn run(fleet: &Fleet, command: &WritersCommand) -> anyhow::Result<ExitCode> {
     match command {
         WritersCommand::List { json } => list(fleet, *json).await?,
@@ -55,7 +69,9 @@ pub(super) async fn run(fleet: &Fleet, command: &WritersCommand) -> anyhow::Resu
             let before = record.with_context(|| format!("there is no writer {writer}"))?.policy;
             let policy = RoutePolicy {
                 no_route: no_route.unwrap_or(before.no_route),
-                wallets_to_route: wallets_to_route.clone().unwrap_or(before.wallets_to_route),
+                wallets_to_route: wallets_to_route
+                    .clone()
+                    .map_or(before.wallets_to_route, |wallets| wallets.0),
                 wallets_only: wallets_only.unwrap_or(before.wallets_only),
             };
             directory.set_policy(writer, &policy).await?;
@@ -180,5 +196,14 @@ mod tests {
         assert_eq!(text(false, 2, true), "gets new processes of 2 wallets only");
         assert_eq!(text(false, 2, false), "gets new processes, and all those of 2 wallets");
         assert_eq!(text(false, 0, false), "gets new processes");
+    }
+
+    #[test]
+    fn wallets_can_be_given_and_taken_away() {
+        let wallets = |text: &str| text.parse::<Wallets>().map(|wallets| wallets.0);
+        let (one, other) = (Address::new([251; 32]), Address::new([2; 32]));
+        assert_eq!(wallets(&format!("{one},{other}")), Ok(vec![one, other]));
+        assert_eq!(wallets(""), Ok(vec![]));
+        assert!(wallets(&format!("{one} {other}")).is_err());
     }
 }
