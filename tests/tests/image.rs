@@ -77,6 +77,18 @@ fn it_holds_rota_and_an_empty_directory_and_runs_as_nobody_in_particular() {
     assert!(health.ends_with("CMD [\"rota\", \"health\"]"), "there is no shell: {health}");
 }
 
+/// A build takes the whole directory with it, and layers of its stages are kept and pushed to caches.
+#[test]
+fn what_git_is_kept_from_never_gets_into_a_build() {
+    let kept_out = read(".dockerignore");
+    let secret = read(".gitignore");
+    let secret: Vec<_> = secret.lines().filter(|line| line.starts_with('/')).collect();
+    assert!(secret.contains(&"/.env"), "{secret:?}");
+    for line in secret {
+        assert!(kept_out.lines().any(|kept| kept == line), "{line}");
+    }
+}
+
 #[test]
 fn it_is_small_and_its_base_has_every_library_that_rota_needs() {
     let rota = env!("CARGO_BIN_EXE_rota-under-test");
