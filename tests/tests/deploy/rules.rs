@@ -93,6 +93,20 @@ fn every_setting_in_a_template_is_one_that_the_code_asks_for() {
     }
 }
 
+/// SAM says nothing of a parameter that the template does not have.
+#[test]
+fn every_parameter_of_a_profile_is_one_of_the_template() {
+    let template = infra("template.yaml");
+    let (template, _) = template.split_once("\nResources:").unwrap();
+    let profiles = fs::read_to_string(Path::new(ROOT).join("samconfig.toml")).unwrap();
+    let parameters = profiles.lines().filter_map(|line| line.trim().strip_prefix('"'));
+    let names: Vec<_> = parameters.filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in names {
+        assert!(template.contains(&format!("\n  {name}:\n    Type: ")), "there is no {name}");
+    }
+}
+
 /// Whom the read function logs in as is whom the writer lets read, and nobody else.
 #[test]
 fn readers_log_in_as_the_role_that_the_writer_makes() {
