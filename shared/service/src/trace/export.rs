@@ -17,8 +17,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value as Json;
 use std::error::Error;
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -33,6 +33,8 @@ const BATCH_WAIT_MAX: Duration = Duration::from_secs(1);
 const SEND_MAX: Duration = Duration::from_secs(5);
 /// For how long it is left alone after it did not take a batch.
 const REST: Duration = Duration::from_secs(1);
+/// For how long nobody waits for it ([`flush`]) after somebody waited in vain.
+const FLUSH_REST: Duration = Duration::from_secs(5);
 
 static EXPORTER: OnceLock<Exporter> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -40,6 +42,8 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 struct Exporter {
     sampler: Sampler,
     queue: mpsc::Sender<Message>,
+    /// Nobody waits before.
+    flushes_from: Mutex<Option<Instant>>,
 }
 
 enum Message {
@@ -55,7 +59,7 @@ enum Message {
 pub fn init(settings: &TraceSettings) -> io::Result<()> {
     let Some(collector) = Collector::new(settings)? else { return Ok(()) };
     let (queue, waiting) = mpsc::channel(SPANS_WAITING_MAX);
-    if EXPORTER.set(Exporter { sampler: settings.sampler, queue }).is_ok() {
+    if EXPORTER.set(Exporter::new(settings.sampler, queue)).is_ok() {
         tokio::spawn(work(waiting, collector));
     }
     Ok(())
@@ -75,9 +79,30 @@ pub(super) fn put(span: Span) {
 }
 
 impl Exporter {
+    fn new(sampler: Sampler, queue: mpsc::Sender<Message>) -> Self {
+        Self { sampler, queue, flushes_from: Mutex::default() }
+    }
+
     /// False if there is no room.
     fn put(&self, span: Span) -> bool {
         self.queue.try_send(Message::Span(Box::new(span))).is_ok()
+    }
+
+    async fn flush(&self, max: Duration) {
+        let flushes_from = || self.flushes_from.lock().unwrap_or_else(PoisonError::into_inner);
+        if flushes_from().is_some_and(|from| Instant::now() < from) {
+            return;
+        }
+        let flushed = async {
+            let (done, flushed) = oneshot::channel();
+            if self.queue.send(Message::Flush(done)).await.is_ok() {
+                let _ = flushed.await; // without an answer there is nobody left to wait for
+            }
+        };
+        if timeout(max, flushed).await.is_err() {
+            *flushes_from() = Some(Instant::now() + FLUSH_REST);
+            tracing::debug!("the collector takes its time: spans stay for later");
+        }
     }
 }
 
@@ -87,17 +112,11 @@ pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Waits until everything so far is sent or dropped, at most for `max`. At once if nothing is exported.
+/// Waits until everything so far is sent or dropped, at most for `max`. At once if nothing is exported, and
+/// for a while after it waited in vain: a Lambda, which waits after each event, would do little else.
 pub async fn flush(max: Duration) {
-    let Some(exporter) = EXPORTER.get() else { return };
-    let flushed = async {
-        let (done, flushed) = oneshot::channel();
-        if exporter.queue.send(Message::Flush(done)).await.is_ok() {
-            let _ = flushed.await; // without an answer there is nobody left to wait for
-        }
-    };
-    if timeout(max, flushed).await.is_err() {
-        tracing::debug!("the collector takes its time: spans stay for later");
+    if let Some(exporter) = EXPORTER.get() {
+        exporter.flush(max).await;
     }
 }
 
@@ -243,7 +262,7 @@ mod tests {
     fn exporter() -> (Exporter, mpsc::Receiver<Message>) {
         let settings = TraceSettings::read(&mut Env::default(), "test").unwrap();
         let (queue, waiting) = mpsc::channel(SPANS_WAITING_MAX);
-        (Exporter { sampler: settings.sampler, queue }, waiting)
+        (Exporter::new(settings.sampler, queue), waiting)
     }
 
     #[test]
@@ -251,6 +270,23 @@ mod tests {
         let (exporter, _waiting) = exporter();
         let taken = (0..SPANS_WAITING_MAX * 2).filter(|_| exporter.put(span())).count();
         assert_eq!(taken, SPANS_WAITING_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_in_vain_does_not_wait_again_soon() {
+        let (exporter, _waiting) = exporter();
+        let max = Duration::from_millis(200);
+        for (pause, took) in [
+            (Duration::ZERO, max),
+            (Duration::ZERO, Duration::ZERO),
+            (FLUSH_REST / 2, Duration::ZERO),
+            (FLUSH_REST / 2, max),
+        ] {
+            sleep(pause).await;
+            let since = Instant::now();
+            exporter.flush(max).await;
+            assert_eq!(since.elapsed(), took);
+        }
     }
 
     #[tokio::test(start_paused = true)]
