@@ -144,7 +144,7 @@ impl Setting for Endpoint {
     }
 
     fn show(&self) -> String {
-        self.0.to_string()
+        Setting::show(&self.0) // without the password
     }
 }
 
@@ -178,7 +178,9 @@ impl Setting for Headers {
     fn parse(text: &str) -> Option<Self> {
         let Pairs(pairs) = Pairs::parse(text)?;
         let field = |(name, value): (String, String)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+            let mut value = HeaderValue::try_from(value).ok()?;
+            value.set_sensitive(true); // nothing that shows fields shows it
+            Some((HeaderName::try_from(name).ok()?, value))
         };
         pairs.into_iter().map(field).collect::<Option<_>>().map(Self)
     }
@@ -231,6 +233,7 @@ mod tests {
         assert_eq!(all.headers[1].0, "x-tenant");
         assert_eq!(all.resource[1], ("zone".to_owned(), "eu,1".to_owned()));
         assert_eq!((all.service.as_str(), all.sampler.ratio), ("mine", 0.25));
+        assert!(!format!("{:?}", all.headers).contains("a2V5"));
     }
 
     #[test]
