@@ -54,16 +54,21 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads what there is; `traceparent` wins.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let one = |name: &HeaderName| {
-            let mut values = headers.get_all(name).iter();
-            let value = values.next()?;
-            values.next().is_none().then_some(value.as_bytes()) // of two, which?
-        };
-        let parent = one(&TRACEPARENT).and_then(traceparent);
-        parent.or_else(|| one(&AMZN_TRACE_ID).and_then(amzn))
+    /// Reads what there is; `traceparent` wins. Takes away a `tracestate` that is not of this trace.
+    pub(super) fn of(headers: &mut HeaderMap) -> Option<Self> {
+        let parent = one(headers, &TRACEPARENT).and_then(traceparent);
+        if parent.is_none() {
+            headers.remove(TRACESTATE);
+        }
+        parent.or_else(|| one(headers, &AMZN_TRACE_ID).and_then(amzn))
     }
+}
+
+/// The value of a field that is there once. Of two, which?
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then_some(value.as_bytes())
 }
 
 /// `version-traceid-parentid-flags`; a later version may have more behind that (§3.2.1).
@@ -156,7 +161,7 @@ mod tests {
     fn of(name: &'static str, value: &str) -> Option<Incoming> {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        Incoming::of(&headers)
+        Incoming::of(&mut headers)
     }
 
     #[test]
@@ -195,7 +200,22 @@ mod tests {
         for _ in 0..2 {
             twice.append(TRACEPARENT, format!("00-{TRACE}-{SPAN}-01").parse().unwrap());
         }
-        assert_eq!(Incoming::of(&twice), None);
+        assert_eq!(Incoming::of(&mut twice), None);
+    }
+
+    #[test]
+    fn what_vendors_add_goes_with_the_trace_that_it_came_with() {
+        let parent = format!("00-{TRACE}-{SPAN}-01");
+        let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        for (name, value, kept) in
+            [("traceparent", parent.as_str(), true), ("x-amzn-trace-id", root, false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            headers.insert(TRACESTATE, "vendor=1".parse().unwrap());
+            assert!(Incoming::of(&mut headers).is_some());
+            assert_eq!(headers.contains_key(TRACESTATE), kept, "{name}");
+        }
     }
 
     #[test]

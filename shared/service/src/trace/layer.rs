@@ -1,6 +1,6 @@
 //! The outermost layer of every server: gives each request its trace, and each answer its name.
 
-use super::context::{Incoming, TRACERESPONSE, TRACESTATE};
+use super::context::{Incoming, TRACERESPONSE};
 use super::span::{Context, scope, within};
 use axum::extract::MatchedPath;
 use axum::http::{Method, Request, Response};
@@ -45,11 +45,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<A>) -> Tracing<S::Future> {
-        let incoming = Incoming::of(request.headers());
-        if incoming.is_none() {
-            request.headers_mut().remove(TRACESTATE);
-        }
-        let context = Context::of(incoming);
+        let context = Context::of(Incoming::of(request.headers_mut()));
         let seen = context.records().then(|| Seen::of(&request));
         // A service may do its work before its future is asked for anything.
         let answer = within(Some(context), || self.0.call(request));
