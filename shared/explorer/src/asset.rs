@@ -1,9 +1,11 @@
 //! An embedded body as an answer: its type, its entity tag, how long it may be kept.
 
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use std::convert::Infallible;
 
 /// For what carries its version in its URL (a year).
 pub(crate) const FOR_EVER: HeaderValue =
@@ -47,16 +49,14 @@ impl Asset {
     /// The body, or 304 if the client has it.
     pub(crate) fn answer(&self, asked: &HeaderMap) -> Response {
         let mut response = if self.is_known(asked) {
-            StatusCode::NOT_MODIFIED.into_response()
+            // Of no known length, because `content-length: 0` would tell the length of the body that the client
+            // has (RFC 9110 §8.6).
+            let nothing = futures_util::stream::empty::<Result<Bytes, Infallible>>();
+            (StatusCode::NOT_MODIFIED, Body::from_stream(nothing)).into_response()
         } else {
             self.body.clone().into_response()
         };
-        let headers = response.headers_mut();
-        // A 304 without a body of its own must not tell a length (RFC 9110 §8.6).
-        headers.remove(header::CONTENT_LENGTH);
-        for (name, value) in self.fields() {
-            headers.insert(name, value);
-        }
+        response.headers_mut().extend(self.fields());
         response
     }
 

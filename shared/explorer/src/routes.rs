@@ -4,12 +4,16 @@ use crate::asset::{A_WHILE, ASK_AGAIN, Asset, FOR_EVER};
 use crate::files::{FILES, VERSION, page};
 use axum::Router;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use rota_wire::{ApiError, OPENAPI};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Version and name of a file; what is no text names none.
+type FilePath = Result<Path<(String, String)>, PathRejection>;
 
 /// `/explorer` with what it loads, and `/openapi.json`.
 pub fn router() -> Router {
@@ -22,8 +26,10 @@ pub fn router() -> Router {
         .route("/explorer/", get(to_the_page))
         .route(
             "/explorer/{version}/{file}",
-            get(async move |Path((version, name)): Path<(String, String)>, headers: HeaderMap| {
-                let file = files.get(name.as_str()).filter(|_| version == *VERSION);
+            get(async move |path: FilePath, headers: HeaderMap| {
+                let file = path.ok().and_then(|Path((version, name))| {
+                    files.get(name.as_str()).filter(|_| version == *VERSION)
+                });
                 file.map(|file| file.answer(&headers)).ok_or(ApiError::NoRoute)
             }),
         )
@@ -82,6 +88,7 @@ mod tests {
             {
                 let again = ask(&path, Some(known)).await;
                 assert_eq!((again.status().as_u16(), field(&again, "etag")), (304, &*tag));
+                assert_eq!(field(&again, "content-length"), "", "that of the whole body");
                 assert!(to_bytes(again.into_body(), 1).await.unwrap().is_empty());
             }
             assert_eq!(ask(&path, Some("\"another\"")).await.status(), 200);
@@ -90,8 +97,12 @@ mod tests {
 
     #[tokio::test]
     async fn another_version_and_other_files_are_404() {
-        for path in [file("index.html"), file("x"), "/explorer/older/app.js".to_owned()] {
-            assert_eq!(ask(&path, None).await.status(), 404, "{path}");
+        for path in
+            [file("index.html"), file("x"), file("%ff"), "/explorer/older/app.js".to_owned()]
+        {
+            let answer = ask(&path, None).await;
+            let told = (answer.status().as_u16(), field(&answer, "content-type"));
+            assert_eq!(told, (404, "application/json"), "{path}");
         }
     }
 
