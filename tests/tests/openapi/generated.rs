@@ -34,6 +34,7 @@ fn with_real(ids: &[String], version: &str) -> Value {
         "ProcessOptional",
         "ProcessAlias",
         "AssignProcess",
+        "AssignProcessAlias",
         "Assign",
     ] {
         let any = parameters[name]["schema"].take();
