@@ -17,14 +17,23 @@ mod seed;
 mod server;
 mod writes;
 
+use clap::Parser;
 use report::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// What the scheduler does against what this machine can do; one JSON object a line.
+#[derive(Parser)]
+struct Cli {
+    /// Only the benches whose name contains it, as in `read` or `database.write`
+    filter: Option<String>,
+    /// Fail if a target is missed
+    #[arg(long)]
+    check: bool,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let check = arguments.iter().any(|argument| argument == "--check");
-    let filter = arguments.into_iter().find(|argument| !argument.starts_with("--"));
+    let Cli { filter, check } = Cli::parse();
     let mut report = Report::new(filter);
     let rota = binary("rota")?;
     limits::run(&mut report)?;
