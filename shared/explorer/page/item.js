@@ -62,14 +62,16 @@ class Reader {
 export function parseTags(bytes) {
   const reader = new Reader(bytes);
   const tags = [];
-  while (reader.rest.length > 0) {
+  while (bytes.length > 0) {
     const count = reader.long();
     if (count === 0) break;
-    if (count < 0) reader.long(); // the block's length in bytes
     if (Math.abs(count) + tags.length > 128) throw new Error("more than 128 tags");
+    const size = count < 0 ? reader.long() : null;
+    const before = reader.rest.length;
     for (let left = Math.abs(count); left > 0; left--) {
       tags.push({ name: reader.text(), value: reader.text() });
     }
+    if (size !== null && before - reader.rest.length !== size) throw new Error("a block of tags is not as long as it says");
   }
   if (reader.rest.length > 0) throw new Error("bytes are left over after the tags");
   return tags;

@@ -4,6 +4,7 @@
 import { concat, numberBytes, numberOf, same, sha256 } from "./bytes.js";
 
 const HASH = 32;
+const KEY = 512;
 
 // s^65537: sixteen squarings and one multiplication.
 function open(signature, n) {
@@ -22,20 +23,18 @@ async function mask(seed, length) {
   return concat(...(await Promise.all(blocks))).subarray(0, length);
 }
 
-/** Whether `signature` over `message` was made with the key of modulus `owner` and exponent 65537. */
+/** Whether `signature` over `message` was made with the key of modulus `owner` (4,096 bits) and exponent 65537. */
 export async function verifyPss(owner, message, signature) {
-  const n = numberOf(owner);
-  const opened = signature.length === owner.length ? open(signature, n) : null;
+  const isKey = owner.length === KEY && owner[0] & 0x80 && owner[KEY - 1] & 1;
+  const opened = isKey && signature.length === KEY ? open(signature, numberOf(owner)) : null;
   if (opened === null) return false;
-  const bits = n.toString(2).length - 1;
-  const length = Math.ceil(bits / 8);
-  if (opened >> BigInt(bits) !== 0n) return false;
-  const encoded = numberBytes(opened, length);
-  const masked = encoded.subarray(0, length - HASH - 1);
-  const hash = encoded.subarray(length - HASH - 1, length - 1);
-  if (encoded[length - 1] !== 0xbc) return false;
+  const encoded = numberBytes(opened, KEY);
+  // What is encoded has a bit less than the modulus.
+  if (encoded[0] & 0x80 || encoded[KEY - 1] !== 0xbc) return false;
+  const masked = encoded.subarray(0, KEY - HASH - 1);
+  const hash = encoded.subarray(KEY - HASH - 1, KEY - 1);
   const block = (await mask(hash, masked.length)).map((byte, at) => byte ^ masked[at]);
-  block[0] &= 0xff >> (8 * length - bits);
+  block[0] &= 0x7f;
   const start = block.findIndex((byte) => byte !== 0);
   if (start < 0 || block[start] !== 1) return false;
   const salt = block.subarray(start + 1);

@@ -32,7 +32,7 @@ function ethereum(owner, hash, signature) {
 // EIP-712: `Bundlr(bytes Transaction hash,address address)` in the domain `Bundlr`, version 1, as arbundles has it.
 function typedEthereum(owner, hash, signature) {
   const text = new TextDecoder().decode(owner);
-  if (!/^0x[0-9a-f]{40}$/i.test(text)) return false;
+  if (!/^0x[0-9a-fA-F]{40}$/.test(text)) return false;
   const claimed = unhex(text.slice(2));
   const named = (name) => keccak256(bytesOf(name));
   const domain = concat(named("EIP712Domain(string name,string version)"), named("Bundlr"), named("1"));
