@@ -1,6 +1,8 @@
 // Questions to the server that this page came from, by URLs relative to it.
 
-const ANSWER_MS_MAX = 30_000;
+// Until the head of an answer is there; ten megabytes over a phone may take longer.
+const HEAD_MS_MAX = 30_000;
+const RETRY_S_MAX = 300;
 const base = new URL("./", location.href);
 
 /** Why there is no answer: the status, what the server says, when to come back. */
@@ -14,35 +16,45 @@ export class Problem extends Error {
 }
 
 async function send(path, { accept = "application/json", signal, headers = {}, ...rest } = {}) {
-  const limit = AbortSignal.timeout(ANSWER_MS_MAX);
-  const options = { headers: { accept, ...headers }, signal: signal ? AbortSignal.any([signal, limit]) : limit, ...rest };
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), HEAD_MS_MAX);
+  const either = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
+  const options = { headers: { accept, ...headers }, signal: either, ...rest };
   try {
     return await fetch(new URL(path, base), options);
   } catch (error) {
     if (signal?.aborted) throw error;
-    if (limit.aborted) throw new Problem("The server did not answer within 30 seconds.");
+    if (limit.signal.aborted) throw new Problem("The server did not answer within 30 seconds.");
     throw new Problem(navigator.onLine ? "The server cannot be reached." : "This device is offline.");
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 async function problem(answer) {
   const told = await answer.json().catch(() => ({}));
-  const retryAfter = Number(answer.headers.get("retry-after")) || null;
+  const seconds = Number(answer.headers.get("retry-after"));
+  const retryAfter = seconds > 0 ? Math.min(Math.ceil(seconds), RETRY_S_MAX) : null;
   const message = typeof told.error === "string" ? told.error : `The server answered ${answer.status}.`;
   const trace = typeof told.trace_id === "string" ? told.trace_id : null;
   return new Problem(message, { status: answer.status, retryAfter, trace });
+}
+
+// The body of an answer, or a Problem if it does not come whole.
+async function whole(reading, signal) {
+  try {
+    return await reading;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem("The answer broke off, or is no JSON.");
+  }
 }
 
 /** The JSON of a GET, or throws a Problem. */
 export async function getJson(path, options) {
   const answer = await send(path, options);
   if (!answer.ok) throw await problem(answer);
-  try {
-    return await answer.json();
-  } catch (error) {
-    if (options?.signal?.aborted) throw error;
-    throw new Problem("The answer broke off, or is no JSON.");
-  }
+  return whole(answer.json(), options?.signal);
 }
 
 /** As getJson, but null for 404. */
@@ -57,7 +69,7 @@ export async function getBytes(id, options = {}) {
   const answer = await send(`raw/${id}`, { ...options, accept: "application/octet-stream" });
   if (answer.status === 404) return null;
   if (!answer.ok) throw await problem(answer);
-  return new Uint8Array(await answer.arrayBuffer());
+  return new Uint8Array(await whole(answer.arrayBuffer(), options.signal));
 }
 
 /** A page of a schedule: its nodes after a nonce (-1 for all). */
@@ -73,6 +85,7 @@ export async function getNewer(process, state, signal) {
   const answer = await send(`${process}/latest`, { signal, headers, cache: "no-store" });
   if (answer.status === 304) return null;
   if (!answer.ok) throw await problem(answer);
+  const newest = await whole(answer.json(), signal);
   state.tag = answer.headers.get("etag");
-  return answer.json();
+  return newest;
 }

@@ -19,7 +19,7 @@ export function b64(bytes) {
 
 /** The bytes of a base64url text; throws if it is none. */
 export function unb64(text) {
-  if (!/^[\w-]*$/.test(text)) throw new Error("not base64url");
+  if (!/^[\w-]*$/.test(text) || text.length % 4 === 1) throw new Error("not base64url");
   const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return Uint8Array.from(plain, (character) => character.charCodeAt(0));
 }

@@ -2,6 +2,7 @@
 //
 // A verdict is {what, state, detail}; states are "ok", "bad" (proven wrong) and "unknown" (cannot be told here).
 
+import { Problem } from "./api.js";
 import { b64, sha256, shownAs, unb64 } from "./bytes.js";
 import { SCHEMES, addressOf, idOf, itemsOf, parseItem, shownAnchor } from "./item.js";
 import { CannotCheck, verifies } from "./signature.js";
@@ -51,7 +52,8 @@ function* differences(json, item) {
     ["number of tags", json.tags.length, item.tags.length],
   ];
   // With show-anchor a server may show an anchor that is no text; without, it shows null.
-  if (json.anchor !== null) fields.push(["anchor", json.anchor, shownAnchor(item) ?? b64(item.anchor)]);
+  const anchor = shownAnchor(item);
+  if (json.anchor !== null || anchor !== null) fields.push(["anchor", json.anchor, anchor ?? b64(item.anchor)]);
   if (json.data !== undefined && json.data !== null) fields.push(["data", json.data, shownAs(item.data)]);
   item.tags.forEach(({ name, value }, at) => {
     const shown = json.tags[at] ?? { name: "nothing", value: "" };
@@ -103,6 +105,20 @@ async function checkJson(json) {
 // JSON shows bytes that are no text as U+FFFD, and such an anchor as null.
 const isLossy = (json) => json.anchor === null || (json.data ?? "").includes("\ufffd");
 
+// The JSON alone does not verify: the bytes decide. What the server does not give just now proves nothing.
+async function decide(json, checked, fetchBytes) {
+  const undecided = (why) => ({ item: checked.item, verdicts: [unknown("Signature", why)] });
+  let bytes;
+  try {
+    bytes = await fetchBytes(json.id);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return undecided(`JSON does not show all bytes, and the server did not give them: ${error.message}`);
+  }
+  if (bytes) return checkBytes(json, bytes);
+  return isLossy(json) ? undecided("JSON does not show all bytes, and the server has none to show") : checked;
+}
+
 /**
  * Checks one half of a node. `bytes` are the item's own; without them the JSON is enough where it verifies, and
  * where it does not, `fetchBytes` is asked (it gives null where there are none). Gives {item, verdicts}.
@@ -111,13 +127,7 @@ export async function checkItem(json, { bytes, fetchBytes = async () => null }) 
   try {
     const names = await checkNames(json);
     let checked = bytes ? await checkBytes(json, bytes) : await checkJson(json);
-    if (!bytes && worst(checked.verdicts) === "bad") {
-      const fetched = await fetchBytes(json.id);
-      if (fetched) checked = await checkBytes(json, fetched);
-      else if (isLossy(json)) {
-        checked.verdicts = [unknown("Signature", "JSON does not show all bytes, and the server has none to show")];
-      }
-    }
+    if (!bytes && worst(checked.verdicts) === "bad") checked = await decide(json, checked, fetchBytes);
     return { item: checked.item, verdicts: [...names, ...checked.verdicts] };
   } catch (error) {
     if (error.name !== "Error" && error.name !== "TypeError") throw error;
