@@ -8,11 +8,24 @@ const TEXT_MAX = 4096;
 const ROW = 16;
 const ROWS_MAX = 64;
 const JSON_MAX = 1024 * 1024;
+const DEPTH_MAX = 32;
 
+// How deep the deepest value of a JSON text lies.
+function depth(json) {
+  let [now, deepest] = [0, 0];
+  for (const [mark] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/g)) {
+    if (mark === "[" || mark === "{") deepest = Math.max(deepest, ++now);
+    else if (mark === "]" || mark === "}") now -= 1;
+  }
+  return deepest;
+}
+
+// Each value is indented by its depth: without a bound on that, a message of a megabyte becomes gigabytes.
 function pretty(text) {
   if (text.length > JSON_MAX || !/^\s*[[{]/.test(text)) return null;
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const json = JSON.parse(text);
+    return depth(text) > DEPTH_MAX ? null : JSON.stringify(json, null, 2);
   } catch {
     return null;
   }
