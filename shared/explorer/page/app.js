@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { isId } from "./bytes.js";
-import { announce, el } from "./dom.js";
+import { el } from "./dom.js";
 import { entry } from "./entry.js";
 import { find, home } from "./find.js";
 import { listen } from "./keys.js";
@@ -59,7 +59,6 @@ async function show() {
   try {
     if (kind !== "find" && id && !isId(id)) return await find(main, { id, signal });
     await page(main, { id, query, signal });
-    announce(document.querySelector("h1")?.textContent ?? "");
   } catch (error) {
     if (!signal.aborted) failed(error);
   }

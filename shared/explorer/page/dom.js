@@ -31,6 +31,12 @@ export function announce(text) {
   document.getElementById("status").textContent = text;
 }
 
+/** Shows a page, and tells a screen reader its heading. */
+export function present(main, ...children) {
+  main.replaceChildren(...children);
+  announce(main.querySelector("h1").textContent);
+}
+
 /** A button that copies. */
 export const copier = (text, what) =>
   el(

@@ -1,9 +1,10 @@
 // One entry: its message, its assignment, its data, and every check on it.
 
 import { Problem, findJson, getBytes, getPage } from "./api.js";
-import { canHash } from "./bytes.js";
+import { canHash, isId } from "./bytes.js";
+import { bad, mismatch, ok, worst } from "./check.js";
 import { dataView } from "./data.js";
-import { copier, el, facts, section } from "./dom.js";
+import { announce, copier, el, facts, present, section } from "./dom.js";
 import { remember } from "./find.js";
 import { SCHEMES, parseItem, readableAnchor, tagOf } from "./item.js";
 import { Follower, checkNode, placeOf } from "./schedule.js";
@@ -74,13 +75,20 @@ function assignmentSection({ assignment }, bytes) {
   );
 }
 
-// The entry before and, if there is one, the entry after.
+// The entry before and the entry after, if there are any. Each is asked for by itself: together with this one they may
+// be too large for one answer.
 async function neighbours({ process, nonce }, signal) {
-  if (!Number.isSafeInteger(nonce) || !process) return {};
-  const after = Math.max(nonce - 2, -1);
-  const { nodes } = await getPage(process, { after, to: nonce + 1, limit: 3, signal });
-  const at = (wanted) => nodes.find(({ assignment }) => placeOf(assignment).nonce === wanted);
-  return { before: at(nonce - 1), next: at(nonce + 1) };
+  if (!Number.isSafeInteger(nonce) || !isId(process)) return [];
+  const at = async (wanted) => (wanted < 0 ? undefined : (await getPage(process, { after: wanted - 1, to: wanted, limit: 1, signal })).nodes[0]);
+  return Promise.all([at(nonce - 1), at(nonce + 1)]);
+}
+
+// A server may answer with another entry than the one that was asked for, and that one may well verify.
+function isAnswer({ assignment }, { id, within }) {
+  const { process, message = process } = placeOf(assignment);
+  if (id !== assignment.id && id !== message) return bad("Answer", `another entry than the one asked for: ${mismatch(id, message)}`);
+  if (within && within !== process) return bad("Answer", `from another process than the one asked for: ${mismatch(within, process)}`);
+  return ok("Answer", "the entry that was asked for");
 }
 
 const title = ({ message, assignment }, id) => {
@@ -89,17 +97,20 @@ const title = ({ message, assignment }, id) => {
   return message && type === "Process" && !tagOf(assignment, "Message") ? "Process" : "Message";
 };
 
-async function verdicts(panel, node, before, bytes, signal) {
+async function verdicts(panel, asked, node, before, bytes, signal) {
   const place = placeOf(node.assignment);
   const isOwn = !tagOf(node.assignment, "Message");
   const imported = !(await findJson(`processes/${place.process}`, { signal }));
   const follower = new Follower(place.process, { imported });
   if (place.nonce !== 0) follower.startAfter(before);
   const checked = await checkNode(follower, node, (id) => getBytes(id, { signal }), bytes);
-  const overall = { ok: "All of it verifies", bad: "Something is wrong", unknown: "Not all of it can be checked" }[checked.state];
+  const answer = isAnswer(node, asked);
+  const state = worst([answer, ...checked.all]);
+  const overall = { ok: "All of it verifies", bad: "Something is wrong", unknown: "Not all of it can be checked" }[state];
+  announce(overall);
   panel.replaceChildren(
-    el("p", { class: "overall" }, badge(checked.state, overall)),
-    verdictList("Its place", checked.place),
+    el("p", { class: "overall" }, badge(state, overall)),
+    verdictList("Its place", [answer, ...checked.place]),
     verdictList("Assignment", checked.assignment.verdicts),
     checked.message ? verdictList(isOwn ? "Process" : "Message", checked.message.verdicts) : "",
   );
@@ -121,15 +132,16 @@ export async function entry(main, { id, query, signal }) {
   if (!node) throw new Problem("This scheduler knows no message or assignment with this id.", { status: 404 });
   if (node.edges) return location.replace(`#/process/${id}`);
   const place = placeOf(node.assignment);
-  const [{ before, next }, message, assignment] = await Promise.all([
+  const [[before, next], message, assignment] = await Promise.all([
     neighbours(place, signal),
     node.message && getBytes(node.message.id, { signal }),
     getBytes(node.assignment.id, { signal }),
   ]);
   const kind = title(node, id);
   remember(id, "message", kind);
-  const panel = el("div", { "aria-live": "polite" }, cannotCheck() ?? el("p", { class: "loading" }, "Checking…"));
-  main.replaceChildren(
+  const panel = el("div", {}, cannotCheck() ?? el("p", { class: "loading" }, "Checking…"));
+  present(
+    main,
     el("h1", {}, kind, " ", el("small", {}, `nonce ${Number.isNaN(place.nonce) ? "?" : count(place.nonce)}`)),
     el("p", { class: "crumbs" }, "in process ", el("a", { href: `#/process/${place.process}?after=${Math.max(place.nonce - 10, -1)}`, class: "id" }, place.process)),
     steps(before, next),
@@ -137,5 +149,5 @@ export async function entry(main, { id, query, signal }) {
     messageSection(node, message),
     assignmentSection(node, assignment),
   );
-  if (canHash) await verdicts(panel, node, before, { message, assignment }, signal);
+  if (canHash) await verdicts(panel, { id, within }, node, before, { message, assignment }, signal);
 }

@@ -2,11 +2,12 @@
 
 import { findJson, getJson } from "./api.js";
 import { isId } from "./bytes.js";
-import { el, facts, section } from "./dom.js";
-import { time } from "./text.js";
+import { el, facts, present, section } from "./dom.js";
+import { time, visible } from "./text.js";
 
 const RECENT = "rota-explorer-recent";
 const RECENT_MAX = 8;
+const LABEL_MAX = 40;
 
 // Storage may be switched off, full, or hold what another version wrote.
 function recent() {
@@ -22,7 +23,8 @@ function recent() {
 export function remember(id, kind, label) {
   const rest = recent().filter((other) => other.id !== id);
   try {
-    localStorage.setItem(RECENT, JSON.stringify([{ id, kind, label }, ...rest].slice(0, RECENT_MAX)));
+    const kept = { id, kind, label: label.slice(0, LABEL_MAX) };
+    localStorage.setItem(RECENT, JSON.stringify([kept, ...rest].slice(0, RECENT_MAX)));
   } catch {
     // It is a convenience.
   }
@@ -41,7 +43,7 @@ function recentList() {
   const entries = recent();
   if (entries.length === 0) return null;
   const items = entries.map(({ id, kind, label }) =>
-    el("li", {}, el("a", { href: `#/${kind}/${id}` }, el("span", { class: "kind" }, String(label).slice(0, 40)), " ", el("span", { class: "id" }, id))),
+    el("li", {}, el("a", { href: `#/${kind}/${id}` }, el("span", { class: "kind value", dir: "auto" }, visible(String(label).slice(0, LABEL_MAX))), " ", el("span", { class: "id" }, id))),
   );
   const forget = ({ currentTarget }) => {
     try {
@@ -57,7 +59,8 @@ function recentList() {
 /** The start page. */
 export async function home(main, { signal }) {
   const about = el("div", {}, el("p", { class: "loading" }, "Asking the scheduler…"));
-  main.replaceChildren(
+  present(
+    main,
     el("h1", {}, "Look into a schedule"),
     el("p", { class: "lead" }, "Paste the id of a process, a message or an assignment above. Every link and signature is checked in this browser, not by the server."),
     section("This scheduler", about),
@@ -72,11 +75,11 @@ export async function home(main, { signal }) {
 /** Goes to what an id is. */
 export async function find(main, { id, signal }) {
   if (!isId(id)) {
-    main.replaceChildren(el("h1", {}, "That is no id"), el("p", {}, "An id is 32 bytes in base64url: 43 letters, digits, hyphens and underscores."));
+    present(main, el("h1", {}, "That is no id"), el("p", {}, "An id is 32 bytes in base64url: 43 letters, digits, hyphens and underscores."));
     return;
   }
   main.replaceChildren(el("p", { class: "loading" }, `Looking for ${id}…`));
   const kind = await kindOf(id, signal);
   if (kind) location.replace(`#/${kind}/${id}`);
-  else main.replaceChildren(el("h1", {}, "Nothing has this id"), el("p", {}, "This scheduler knows no process, message or assignment ", el("span", { class: "id" }, id), "."));
+  else present(main, el("h1", {}, "Nothing has this id"), el("p", {}, "This scheduler knows no process, message or assignment ", el("span", { class: "id" }, id), "."));
 }

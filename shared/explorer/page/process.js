@@ -3,7 +3,7 @@
 import { Problem, findJson, getBytes, getJson, getNewer, getPage } from "./api.js";
 import { canHash } from "./bytes.js";
 import { dataView } from "./data.js";
-import { announce, copier, el, facts, section } from "./dom.js";
+import { announce, copier, el, facts, present, section } from "./dom.js";
 import { tagTable } from "./entry.js";
 import { remember } from "./find.js";
 import { tagOf } from "./item.js";
@@ -19,8 +19,9 @@ const POLL_MS = 2000;
 /** Waits, or throws when the page is left. */
 const pause = (ms, signal) =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+    const leave = () => (clearTimeout(timer), reject(signal.reason));
+    const timer = setTimeout(() => (signal.removeEventListener("abort", leave), resolve()), ms);
+    signal.addEventListener("abort", leave, { once: true });
   });
 
 const link = (id, { after, limit, follow }) => {
@@ -29,7 +30,9 @@ const link = (id, { after, limit, follow }) => {
   return `#/process/${id}?${query}`;
 };
 
-function about(id, process, own, newest) {
+// What the process is, from its own entry, which is checked like any other; `own` is undefined for an imported schedule.
+function about(id, own, newest, checked) {
+  const process = own?.message;
   const last = placeOf(newest.assignment);
   return section(
     "Process",
@@ -39,13 +42,14 @@ function about(id, process, own, newest) {
       ["Owner", process ? el("span", { class: "id" }, process.owner.address) : null],
       ["Module", process ? value(tagOf(process, "Module") ?? "none") : null],
       ["Scheduler", process ? value(tagOf(process, "Scheduler") ?? "none") : null],
-      ["Spawned", process ? time(process.timestamp) : null],
+      ["Spawned", own ? time(placeOf(own.assignment).timestamp) : null],
       ["Own assignment", own ? el("a", { href: `#/message/${own.assignment.id}`, class: "id" }, own.assignment.id) : null],
       ["Newest entry", el("span", {}, `nonce ${count(last.nonce)}, `, time(last.timestamp))],
       ["Scheduled by", el("span", { class: "id" }, newest.assignment.owner.address)],
+      ["Check", own && canHash ? checked : null],
     ),
-    process ? null : el("p", { class: "note" }, "This schedule was imported: it has no assignment of the process's own."),
-    process && el("details", {}, el("summary", {}, `Tags (${count(process.tags.length)}) and data`), tagTable(process.tags), dataView(id, null, process.data ?? "")),
+    own ? null : el("p", { class: "note" }, "This schedule was imported: it has no assignment of the process's own."),
+    process && el("details", {}, el("summary", {}, `Tags (${count(process.tags.length)}) and data`), tagTable(process.tags), dataView(id, null, process.data)),
   );
 }
 
@@ -70,6 +74,12 @@ function row({ message, assignment }) {
   return { shown, state, words };
 }
 
+// Checks a process's own entry, and puts what comes of it into `checked`.
+async function checkOwn(id, own, checked, signal) {
+  const { all, state } = await checkNode(new Follower(id), own, (item) => getBytes(item, { signal }));
+  checked.replaceChildren(badge(state), state === "ok" ? "" : faults(all));
+}
+
 async function checkRows(rows, nodes, follower, signal) {
   for (const [at, node] of nodes.entries()) {
     if (signal.aborted) return;
@@ -87,6 +97,7 @@ class Schedule {
     this.body = el("tbody");
     this.pager = el("nav", { class: "pager", "aria-label": "Pages of the schedule" });
     this.note = el("p", { class: "note", role: "status" });
+    this.live = el("p", { class: "note", role: "status" });
     this.filter = el("input", { type: "search", id: "filter", autocomplete: "off", input: () => this.#filtered() });
     this.rows = [];
   }
@@ -97,6 +108,7 @@ class Schedule {
     return section(
       "Schedule",
       this.#tools(),
+      this.live,
       this.note,
       el("table", { class: "schedule" }, el("thead", {}, el("tr", {}, heads.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)))), this.body),
       this.pager,
@@ -137,8 +149,8 @@ class Schedule {
     return placeOf(first.assignment).nonce - 1;
   }
 
-  /** Loads and checks the page. */
-  async load() {
+  /** Loads the page, scrolls to it if it was `asked` for, and checks it. */
+  async load({ asked = false } = {}) {
     const { before, nodes, more } = await this.#page();
     this.more = more;
     this.rows = nodes.map(row);
@@ -148,6 +160,7 @@ class Schedule {
     this.head = Math.max(this.head, this.last);
     this.#paging();
     this.#filtered();
+    if (asked) document.getElementById("s-schedule").scrollIntoView();
     const follower = new Follower(this.id, this);
     if (this.after >= 0) follower.startAfter(before);
     if (canHash) await checkRows(this.rows, nodes, follower, this.signal);
@@ -183,6 +196,11 @@ class Schedule {
     this.note.textContent = wanted ? `${plural(fits.length, "entry", "entries")} of the ${count(this.rows.length)} on this page fit the filter.` : "";
   }
 
+  // The same again would be read out again.
+  #tell(text) {
+    if (this.live.textContent !== text) this.live.textContent = text;
+  }
+
   /** Asks for the newest entry, gently, until the page is left. */
   async follow() {
     const seen = {};
@@ -197,18 +215,18 @@ class Schedule {
           await this.load();
           announce(`Newest entry: nonce ${nonce}`);
         }
-        this.note.textContent ||= "Following: new entries appear by themselves.";
+        this.#tell("Following: new entries appear by themselves.");
       } catch (error) {
         if (this.signal.aborted) throw error;
         wait = (error.retryAfter ?? 10) * 1000;
-        this.note.textContent = `${error.message} Asking again in ${plural(wait / 1000, "second")}.`;
+        this.#tell(`${error.message} Asking again in ${plural(wait / 1000, "second")}.`);
       }
       await pause(wait, this.signal);
     }
   }
 }
 
-/** Checks everything from the first entry on; `progress` hears of each page. Gives what it came to. */
+/** Checks everything from the first entry to nonce `head`; `progress` hears of each page. Gives what it came to. */
 export async function verifyAll(process, { imported, head, signal, progress }) {
   const follower = new Follower(process, { imported });
   const total = { entries: 0, wrong: 0, unknown: 0, faults: [] };
@@ -225,6 +243,7 @@ export async function verifyAll(process, { imported, head, signal, progress }) {
     progress(total.entries);
     const last = places.at(-1);
     if (page.more && !(last > after)) throw new Problem("The server's pages do not go on.");
+    if (!page.more && last !== head) throw new Problem(`The server's pages end with nonce ${last ?? after}, its newest entry has nonce ${head}.`);
     [after, more] = [last, page.more];
   }
   return total;
@@ -248,7 +267,7 @@ function told({ entries, wrong, unknown, faults: found }, seconds) {
 
 function verifier(id, { imported, newest, signal }) {
   const head = placeOf(newest.assignment).nonce;
-  const result = el("div", { id: "verified", "aria-live": "polite" });
+  const result = el("div", { id: "verified" });
   const start = el("button", { type: "button", id: "verify", disabled: !canHash }, "Verify the whole schedule");
   start.addEventListener("click", async () => {
     const cancel = new AbortController();
@@ -265,7 +284,9 @@ function verifier(id, { imported, newest, signal }) {
       result.replaceChildren(...told(total, (performance.now() - started) / 1000));
     } catch (error) {
       if (signal.aborted) return;
-      result.replaceChildren(el("p", { class: "note" }, cancel.signal.aborted ? `Cancelled after ${at.textContent} entries.` : error.message));
+      const text = cancel.signal.aborted ? `Cancelled after ${at.textContent} entries.` : `Stopped after ${at.textContent} entries: ${error.message}`;
+      announce(text);
+      result.replaceChildren(el("p", { class: "note" }, text));
     }
     start.disabled = false;
   });
@@ -277,21 +298,24 @@ export async function process(main, { id, query, signal }) {
   main.replaceChildren(el("p", { class: "loading" }, "Loading the process…"));
   const [flat, newest] = await Promise.all([findJson(`processes/${id}`, { signal }), findJson(`${id}/latest`, { signal })]);
   if (!newest) throw new Problem("This scheduler knows no process with this id.", { status: 404 });
-  const own = flat && (await getPage(id, { after: -1, limit: 1, signal })).nodes[0];
-  remember(id, "process", (flat && tagOf(flat, "Name")) || "Process");
+  const own = flat ? (await getPage(id, { after: -1, limit: 1, signal })).nodes[0] : undefined;
+  remember(id, "process", tagOf(own?.message, "Name") || "Process");
   const size = Number(query.get("limit"));
   const limit = SIZES.includes(size) ? size : SIZES[0];
   const follow = query.has("follow");
   const asked = query.has("after") ? Number(query.get("after")) : -1;
   const after = Number.isSafeInteger(asked) && asked > -1 ? asked : -1;
   const schedule = new Schedule(id, { after, limit, follow, newest, imported: !flat, signal });
-  const name = flat && tagOf(flat, "Name");
-  main.replaceChildren(
+  const name = tagOf(own?.message, "Name");
+  const checked = el("div", {}, "…");
+  present(
+    main,
     el("h1", {}, name ? value(name, { max: 80 }) : "Process"),
-    about(id, flat, own, newest),
+    about(id, own, newest, checked),
     section("Whole schedule", verifier(id, { imported: !flat, newest, signal })),
     schedule.view(),
   );
-  await schedule.load();
+  const judged = own && canHash && checkOwn(id, own, checked, signal);
+  await Promise.all([judged, schedule.load({ asked: query.has("after") })]);
   if (follow) await schedule.follow();
 }
