@@ -6,6 +6,7 @@ use super::statement::Statement;
 use super::stats::SourceStats;
 use parking_lot::Mutex;
 use rota_service::trace;
+use std::error::Error;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -87,7 +88,7 @@ impl Source {
             self.failures.fetch_add(1, Relaxed);
             tracing::debug!(source = %self.name, error = %failure, "no answer");
             if failure.is_of_the_source() {
-                self.leave_out(LeftOut::Failing);
+                self.leave_out(LeftOut::Failing, Some(failure));
                 self.connections.clear();
             }
         }
@@ -126,13 +127,14 @@ impl Source {
     }
 
     /// Leaves it out from now on, the longer the more often somebody has looked in vain.
-    pub(super) fn leave_out(&self, why: LeftOut) {
+    pub(super) fn leave_out(&self, why: LeftOut, failure: Option<&Failure>) {
         let mut state = self.state.lock();
         let now = Instant::now();
         let rest = LEFT_OUT_MIN.saturating_mul(1 << state.streak.min(8)).min(LEFT_OUT_MAX);
         if state.out.replace((why, now + rest)).is_none() {
             self.times_left_out.fetch_add(1, Relaxed);
-            tracing::warn!(source = %self.name, ?why, "left out");
+            let error = failure.map(|failure| failure as &(dyn Error + 'static));
+            tracing::warn!(source = %self.name, ?why, error, "left out");
         }
     }
 

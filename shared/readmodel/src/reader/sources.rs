@@ -141,7 +141,7 @@ impl Shown {
         let behind = progress.iter().map(|progress| self.behind(*progress)).max().unwrap_or(0);
         replica.note_lag(behind);
         if behind > self.lag_max {
-            replica.leave_out(LeftOut::Lagging);
+            replica.leave_out(LeftOut::Lagging, None);
         } else {
             replica.take_back();
         }
