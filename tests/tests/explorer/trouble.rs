@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use rota_testkit::MODULE;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[tokio::test]
 async fn what_is_not_known_is_said_to_be_so() {
@@ -19,13 +19,12 @@ async fn what_is_not_known_is_said_to_be_so() {
     assert_eq!(page.eval("document.querySelector('[role=alert]') !== null").await, true);
 }
 
-/// A server of which only the page works, for a while.
-async fn recovering(failures: u32) -> String {
-    let asked = Arc::new(AtomicU32::new(0));
+/// A server of which only the page works until it is `back`.
+async fn recovering(back: Arc<AtomicBool>) -> String {
     let answer = move || {
-        let asked = asked.clone();
+        let back = back.clone();
         async move {
-            if asked.fetch_add(1, Ordering::Relaxed) < failures {
+            if !back.load(Ordering::Relaxed) {
                 let body = r#"{"error": "the store does not answer", "trace_id": "0123456789abcdef0123456789abcdef"}"#;
                 return (
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -58,11 +57,13 @@ async fn recovering(failures: u32) -> String {
 
 #[tokio::test]
 async fn who_is_not_available_is_asked_again_when_it_says() {
-    let url = recovering(2).await;
+    let back = Arc::new(AtomicBool::new(false));
+    let url = recovering(back.clone()).await;
     let page = Page::open(&format!("{url}/explorer")).await;
     page.shows("the store does not answer").await;
     page.shows("Trying again in 1 second").await;
     page.shows("0123456789abcdef0123456789abcdef").await;
+    back.store(true, Ordering::Relaxed);
     page.shows("Wallet address").await;
 }
 
