@@ -1,7 +1,7 @@
 //! What strangers may put into a schedule, and what it may do to whoever looks at it: nothing.
 
 use crate::scene::Scene;
-use rota_testkit::message;
+use rota_testkit::{message, spawn};
 
 /// As large as an item may be by default, less its head.
 const HUGE_BYTES: usize = 10 * 1024 * 1024 - 4096;
@@ -115,6 +115,37 @@ async fn the_largest_body_opens_and_can_be_read() {
     page.click("[data-step='Newer ›']").await;
     page.wait("document.querySelector('.schedule tbody th').innerText === '1'").await;
     page.wait("document.querySelector('.schedule .badge.ok')").await;
+}
+
+/// Indented, each of its numbers would take ten kilobytes: gigabytes in all.
+#[tokio::test]
+async fn json_that_lies_deep_is_shown_as_text() {
+    let scene = Scene::new().await;
+    let (opened, closed) = ("[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!("{opened}{}1{closed}", "1,".repeat(200_000));
+    let item = message(scene.process).data(deep).sign();
+    let shallow = message(scene.process).data("{\"a\": [\"\\\"]}[\"]}").sign();
+    for (item, views) in [(item, "Text,Hex"), (shallow, "JSON,Text,Hex")] {
+        scene.post(&item).await;
+        let page = scene.open(&format!("message/{}", item.id())).await;
+        page.shows("All of it verifies").await;
+        let shown =
+            "[...document.querySelectorAll('.views button')].map((view) => view.innerText).join()";
+        assert_eq!(page.eval(shown).await, views);
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_a_process_is_no_less_strange_among_those_seen_lately() {
+    let scene = Scene::new().await;
+    let item = spawn().tag("Name", "pay \u{202e}olleh").sign();
+    scene.post(&item).await;
+    let page = scene.open(&format!("process/{}", item.id())).await;
+    page.wait("document.querySelector('.schedule .badge.ok')").await;
+    page.hash("/").await;
+    page.wait("document.querySelector('.recent')").await;
+    assert!(page.text(".recent").await.contains("pay U+202Eolleh"));
+    assert_eq!(page.eval("document.body.innerText.includes('\\u202e')").await, false);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderName;
 use axum::response::{IntoResponse as _, Response};
-use rota_testkit::Client;
+use rota_testkit::{Client, message};
+use rota_wire::ApiError;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -20,18 +21,24 @@ struct Lies {
 
 const HONEST: Lies = Lies { json: |_| {}, bytes: |_| {} };
 
-/// A server that passes everything on but for its lies. It ends with the test's runtime.
+/// A server that passes everything on but for its lies.
 async fn liar(honest: Client, lies: Lies) -> String {
-    let app = Router::new().fallback(pass).with_state(Arc::new((honest, lies)));
+    let pass = async |State(state): State<Arc<(Client, Lies)>>, request: Request| {
+        let target = request.uri().path_and_query().unwrap().as_str();
+        pass(&state.0, target, state.1).await
+    };
+    served(Router::new().fallback(pass).with_state(Arc::new((honest, lies)))).await
+}
+
+/// The URL of a server. It ends with the test's runtime.
+async fn served(app: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }
 
-async fn pass(State(state): State<Arc<(Client, Lies)>>, request: Request) -> Response {
-    let (honest, lies) = &*state;
-    let target = request.uri().path_and_query().unwrap().as_str();
+async fn pass(honest: &Client, target: &str, lies: Lies) -> Response {
     let answer = honest.get(target).await;
     let kind = answer.header("content-type").unwrap_or_default().to_owned();
     let mut body = answer.body.to_vec();
@@ -64,7 +71,11 @@ fn nonce(node: &Value) -> String {
 
 /// Does something to the entry with nonce 2.
 fn to_the_second(json: &mut Value, what: impl Fn(&mut Value)) {
-    nodes(json).into_iter().filter(|node| nonce(node) == "2").for_each(what);
+    to_the_one_at("2", json, what);
+}
+
+fn to_the_one_at(place: &str, json: &mut Value, what: impl Fn(&mut Value)) {
+    nodes(json).into_iter().filter(|node| nonce(node) == place).for_each(what);
 }
 
 fn set_tag(item: &mut Value, name: &str, value: &str) {
@@ -200,4 +211,83 @@ async fn another_scheduler_s_key_is_noticed() {
     };
     let (all, _) = told(Lies { json, ..HONEST }).await;
     assert!(all.contains("Scheduler: another key"), "{all}");
+}
+
+#[tokio::test]
+async fn what_the_page_says_of_the_process_itself_is_checked() {
+    let json = |json: &mut Value| {
+        to_the_one_at("0", json, |node| set_tag(&mut node["message"], "Module", "another"));
+    };
+    let scene = Scene::new().await;
+    let url = liar(scene.site.client.clone(), Lies { json, ..HONEST }).await;
+    let page = Page::open(&format!("{url}/explorer#/process/{}", scene.process)).await;
+    page.wait("document.querySelector('.facts .badge.bad')").await;
+    assert!(page.text(".facts").await.contains("found Module: another"));
+}
+
+#[tokio::test]
+async fn a_schedule_that_ends_too_soon_is_not_called_whole() {
+    let json = |json: &mut Value| {
+        if let Some(edges) = json["edges"].as_array_mut() {
+            edges.retain(|edge| nonce(&edge["node"]).as_str() < "3");
+            json["page_info"]["has_next_page"] = false.into();
+        }
+    };
+    let scene = Scene::with(4).await;
+    let url = liar(scene.site.client.clone(), Lies { json, ..HONEST }).await;
+    let page = Page::open(&format!("{url}/explorer#/process/{}", scene.process)).await;
+    page.wait("document.querySelectorAll('.schedule .badge').length === 3").await;
+    page.click("#verify").await;
+    page.shows("Stopped after 3 of 5 entries").await;
+    page.shows("pages end with nonce 2, its newest entry has nonce 4").await;
+}
+
+#[tokio::test]
+async fn another_entry_than_the_one_asked_for_is_no_answer() {
+    let scene = Scene::with(3).await;
+    let nodes = scene.site.checked(scene.process).await;
+    let id = |at: usize| nodes[at]["assignment"]["id"].as_str().unwrap().to_owned();
+    let (asked, given) = (id(2), id(3));
+    let place = format!("explorer#/message/{asked}");
+    let honest = scene.site.client.clone();
+    let url = served(Router::new().fallback(async move |request: Request| {
+        let target = request.uri().path_and_query().unwrap().as_str().replace(&asked, &given);
+        pass(&honest, &target, HONEST).await
+    }))
+    .await;
+    let page = Page::open(&format!("{url}/{place}")).await;
+    page.shows("Something is wrong").await;
+    page.shows("another entry than the one asked for").await;
+    assert_eq!(page.count(".verdicts .badge.bad").await, 1, "the rest of it verifies");
+}
+
+/// That a server is too busy proves nothing.
+#[tokio::test]
+async fn bytes_that_do_not_come_leave_it_open() {
+    let scene = Scene::new().await;
+    scene.post(&message(scene.process).data(&b"\xff"[..]).sign()).await;
+    let honest = scene.site.client.clone();
+    let url = served(Router::new().fallback(async move |request: Request| {
+        let target = request.uri().path_and_query().unwrap().as_str();
+        if target.starts_with("/raw/") {
+            return ApiError::Busy("too many reads at once").into_response();
+        }
+        pass(&honest, target, HONEST).await
+    }))
+    .await;
+    let page = Page::open(&format!("{url}/explorer#/process/{}", scene.process)).await;
+    page.wait("document.querySelectorAll('.schedule .badge').length === 2").await;
+    page.shows("the server did not give them: too many reads at once").await;
+    assert_eq!(page.count(".schedule .badge.unknown").await, 1);
+    page.click("#verify").await;
+    page.shows("2 entries: 1 cannot be checked completely").await;
+}
+
+#[tokio::test]
+async fn what_is_no_base64_is_wrong_and_stops_nothing() {
+    let json = |json: &mut Value| {
+        to_the_second(json, |node| node["message"]["signature"] = "AAAAA".into())
+    };
+    let (all, _) = told(Lies { json, ..HONEST }).await;
+    assert!(all.contains("5 entries: 1 wrong") && all.contains("not base64url"), "{all}");
 }
