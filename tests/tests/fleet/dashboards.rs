@@ -1,6 +1,6 @@
 //! Dashboards and the guide for alarms name what there is: metrics that running servers have, and every alarm.
 
-use crate::town::Town;
+use crate::town::{Town, until};
 use rota_testkit::Client;
 use rota_testkit::alarm::{Alarm, template};
 use rota_tests::fast_dir;
@@ -71,6 +71,13 @@ fn the_dashboard_of_cloudwatch_shows_what_is_logged() {
     }
 }
 
+/// Waits until a server has a metric that is known only a moment after its start.
+async fn comes_to_know(url: &str, name: &str) {
+    let client = Client::new(url);
+    let knows = async || client.get("/metrics").await.text().contains(name);
+    until(&format!("{url} has {name}"), knows).await;
+}
+
 /// Adds the names of the metrics that a server has.
 async fn names_at(url: &str, known: &mut BTreeSet<String>) {
     let metrics = Client::new(url).get("/metrics").await;
@@ -91,12 +98,14 @@ async fn the_dashboard_of_grafana_shows_what_servers_have() {
     // Counters by label are there once something was counted: a look-up, and a writer that does not answer.
     let process = town.spawned(&writer, 1).await[0];
     Client::new(&router.url).get(&format!("/{process}/latest")).await.ok();
-    names_at(&writer.rota.url, &mut known).await;
-    drop(writer.kill_9());
-    Client::new(&router.url).get(&format!("/{process}/latest")).await;
-    for url in [&standby.rota.url, &router.url] {
+    comes_to_know(&writer.rota.url, "rota_database_bytes").await;
+    comes_to_know(&standby.rota.url, "rota_standby_lag_seconds").await;
+    for url in [&writer.rota.url, &standby.rota.url] {
         names_at(url, &mut known).await;
     }
+    drop(writer.kill_9());
+    Client::new(&router.url).get(&format!("/{process}/latest")).await;
+    names_at(&router.url, &mut known).await;
     let dashboard: Value = serde_json::from_str(&read("infra/grafana/rota.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
