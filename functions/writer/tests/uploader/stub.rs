@@ -5,7 +5,6 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Response, header};
 use rota_ans104::{Bundle, Item, ItemId};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -70,14 +69,13 @@ impl Stub {
     }
 
     pub(crate) async fn with(policy: impl Fn(&Item) -> Reply + Send + Sync + 'static) -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap(), policy).await
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), policy)
     }
 
-    pub(crate) async fn at(
-        address: SocketAddr,
+    pub(crate) fn on(
+        listener: TcpListener,
         policy: impl Fn(&Item) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let shared =
             Arc::new(Shared { policy: Mutex::new(Arc::new(policy)), seen: Mutex::default() });
