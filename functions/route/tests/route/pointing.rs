@@ -4,7 +4,7 @@ use crate::site::Site;
 use crate::writer::Writer;
 use axum::body::Body;
 use rota_testkit::{message, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_message_goes_to_the_writer_of_its_process() {
@@ -113,12 +113,13 @@ async fn a_large_body_is_told_which_writer_takes_it() {
 #[tokio::test]
 async fn an_owner_is_looked_up_once_and_a_move_is_noticed() {
     let site = Site::start(&[("ROUTE_CACHE_MAX", "200ms")]).await;
-    let process = site.process_of("w0");
+    let (process, since) = (site.process_of("w0"), Instant::now());
     for _ in 0..20 {
         assert_eq!(site.named(&site.get(&format!("/{process}")).await), 0);
     }
     let (owners, lists) = site.directory.asked();
-    assert!(owners <= 3 && lists <= 2, "{owners} {lists}");
+    let again = usize::try_from(since.elapsed().as_millis() / 200).unwrap();
+    assert!(owners <= 1 + again && lists <= 2 + again, "{owners} {lists}, {again}");
     site.directory.set_owner(process, "w1");
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(site.named(&site.get(&format!("/{process}")).await), 1);

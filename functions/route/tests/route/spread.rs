@@ -4,6 +4,7 @@ use crate::writer::serve;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::future::join_all;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use rota_ans104::Item;
@@ -46,10 +47,12 @@ async fn live(directory: &DynamoDirectory, mut ready: Option<oneshot::Sender<()>
         directory.take_lease(name, holder, None).await.unwrap().unwrap();
     }
     loop {
-        for name in &names {
+        // At once, as writers do: one after the other, behind all the spawns, they would look silent.
+        let beats = names.iter().map(async |name| {
             let url = format!("http://{name}.example");
             directory.beat(name, holder, &url, Load::default()).await.unwrap().unwrap();
-        }
+        });
+        join_all(beats).await;
         if let Some(ready) = ready.take() {
             ready.send(()).unwrap();
         }
