@@ -3,8 +3,9 @@
 //! Everything blocks and nothing is async, and the kit links no AWS client: tests make theirs from the
 //! endpoint, and processes get it by [`Aws::settings`]. However the test process ends, the server ends too.
 
+use crate::port::free_port;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -52,7 +53,7 @@ impl Aws {
     #[must_use]
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
             .arg(program())

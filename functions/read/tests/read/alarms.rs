@@ -18,7 +18,7 @@ const REQUESTS: usize = 12;
 
 fn alarms() -> BTreeMap<String, Alarm> {
     let parameters =
-        [("ReadFunctionName", "read"), ("RouteFunctionName", "route"), ("ReadMillisMax", "300")];
+        [("ReadFunctionName", "read"), ("RouteFunctionName", "route"), ("ReadMillisMax", "600")];
     Alarm::all("alarms-functions.yaml", &parameters)
 }
 
@@ -49,7 +49,7 @@ async fn databases_that_are_slow_lag_and_are_away() {
     assert_eq!(firing(&alarms(), &well), Vec::<String>::new());
 
     for proxy in [&to_primary, &to_replica] {
-        proxy.set(Fault::Delay(Duration::from_millis(400)));
+        proxy.set(Fault::Delay(Duration::from_millis(700)));
     }
     assert_eq!(firing(&alarms(), &step(&function, &latest).await), ["ReadSlow"]);
     for proxy in [&to_primary, &to_replica] {

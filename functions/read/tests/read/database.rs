@@ -94,7 +94,7 @@ async fn without_a_database_errors_are_quick_and_the_function_lives() {
         }
     }
     function.get("/x").await.error(400);
-    assert!(function.printed().contains(r#""status_5xx":1"#));
+    function.prints(r#""status_5xx":1"#).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -123,11 +123,15 @@ impl Lambda {
     /// # Panics
     /// It does not.
     pub async fn logs(&self, text: &str) {
-        let until = Instant::now() + ANSWER_MAX;
-        while !self.logged().contains(text) {
-            assert!(Instant::now() < until, "{text:?} is not in what it logged: {}", self.logged());
-            tokio::time::sleep(POLL).await;
-        }
+        says(text, || self.logged()).await;
+    }
+
+    /// The same of what it prints, which comes through a pipe, too.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn prints(&self, text: &str) {
+        says(text, || self.printed()).await;
     }
 
     /// Sends a signal by its name, as in `TERM`.
@@ -150,6 +154,15 @@ impl Lambda {
             tokio::time::sleep(POLL).await;
         }
         None
+    }
+}
+
+/// Waits until `said` has `text` in it.
+async fn says(text: &str, said: impl Fn() -> String) {
+    let until = Instant::now() + ANSWER_MAX;
+    while !said().contains(text) {
+        assert!(Instant::now() < until, "{text:?} is not in what it said: {}", said());
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -5,10 +5,9 @@
 //! the directory. (A death signal of the kernel would not do: it is bound to the thread that forked.)
 
 use super::proc;
+use crate::port::free_port;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,6 @@ use std::time::{Duration, Instant};
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often a state is looked at.
 pub(super) const POLL: Duration = Duration::from_millis(5);
-/// Where servers listen.
-const PORTS: Range<u16> = 12_000..32_000;
 /// The one user of the servers.
 pub(super) const USER: &str = "postgres";
 
@@ -272,18 +269,6 @@ fn as_server(program: &str, dir: &Path) -> Command {
         command.uid(uid).gid(gid);
     }
     command
-}
-
-/// A free port below those that the system gives to outgoing connections, so that none takes it while the
-/// server restarts.
-fn free_port() -> u16 {
-    loop {
-        let random = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let port = PORTS.start + random % (PORTS.end - PORTS.start);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// Whom to run as if the tests run as root: `postgres`, else `nobody`.
