@@ -1,7 +1,8 @@
 //! A real scheduler, killed at the named points of its write path.
 
-use crate::process::{CLIENTS, Site, reader};
+use crate::process::{CLIENTS, Site, UPLOADS_MAX, reader};
 use rand::RngExt as _;
+use rota_testkit::StubBundler;
 use rota_tests::{Book, Load, post_all, rounds};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -19,6 +20,15 @@ async fn until_stuck(book: &Book, load: &Load) {
     }
 }
 
+/// Waits until the bundler has taken so many items.
+async fn until_delivered(bundler: &StubBundler, count: usize) {
+    let until = Instant::now() + UPLOADS_MAX;
+    while bundler.items().len() < count {
+        assert!(Instant::now() < until, "{} of {count} are delivered", bundler.items().len());
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Stops at the failpoint `name` when it is reached for the `count`th time, and dies there.
 async fn dies_at(name: &str, count: std::ops::Range<u32>, seed: u64) -> usize {
     dies_in(Site::new(seed).await, name, count).await
@@ -29,12 +39,14 @@ async fn dies_in(mut site: Site, name: &str, count: std::ops::Range<u32>) -> usi
     for _ in 0..rounds(2) {
         let count = site.rng.random_range(count.clone());
         let failpoint = format!("{name}={count}*off->sleep(3600000)");
+        let delivered = site.bundler.items().len();
         let rota = site.start(&[("FAILPOINTS", &failpoint)]);
         let reader = reader(&site, &rota.url);
         let items = site.items(240);
         let load = Load::start(&rota.url, CLIENTS, items.clone(), &site.book);
         until_stuck(&site.book, &load).await;
         if name.starts_with("uploader") {
+            until_delivered(&site.bundler, delivered + count as usize + 1).await;
             sleep(STUCK).await;
         } else {
             assert!(!load.is_done(), "{failpoint} was never reached");

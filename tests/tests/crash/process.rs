@@ -21,7 +21,7 @@ use tokio::time::sleep;
 pub(crate) const CLIENTS: usize = 16;
 const PROCESSES: usize = 4;
 /// How long the uploader may take to work off what a test left it.
-const UPLOADS_MAX: Duration = Duration::from_secs(30);
+pub(crate) const UPLOADS_MAX: Duration = Duration::from_secs(120);
 
 /// A data directory, and everything that outlives the schedulers that die in it.
 pub(crate) struct Site {
@@ -31,7 +31,7 @@ pub(crate) struct Site {
     pub(crate) rng: StdRng,
     seed: u64,
     pub(crate) book: Arc<Book>,
-    bundler: StubBundler,
+    pub(crate) bundler: StubBundler,
     processes: Vec<ProcessId>,
     /// Posted and not acknowledged.
     unanswered: Vec<Item>,

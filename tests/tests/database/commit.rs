@@ -7,7 +7,7 @@ use rota_testkit::{pushed, spawn};
 use rota_tests::{Posted, fast_dir};
 use rota_writer::AckAfter;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Longer than any commit here takes.
 const A_WHILE: Duration = Duration::from_millis(400);
@@ -59,8 +59,9 @@ async fn a_content_that_is_not_committed_yet_refuses_no_other() {
     let push = |cause| pushed(process, "a process").data("the same").tag("Pushed-For", cause);
     let [first, second] = ["one", "another"].map(|cause| push(cause).sign());
     house.cluster.freeze();
+    let id = MessageId::from(first.id());
     let first = house.post(&writer, first);
-    sleep(Duration::from_millis(100)).await;
+    until("the ledger has it", || writer.ledger.place_of(&process, &id).unwrap().is_some()).await;
     let mut second = house.post(&writer, second);
     assert!(timeout(A_WHILE, &mut second).await.is_err(), "409 told of what is not committed");
     house.cluster.thaw();

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 const ANSWER_MAX: Duration = Duration::from_millis(100);
 /// The pause between two questions.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many questions in a hundred may take longer: the machine has other work, too.
+/// How many questions in a hundred may take longer, and how many of a few: the machine has other work, too.
 const LATE_PERCENT_MAX: usize = 2;
+const LATE_OF_FEW_MAX: usize = 1;
 
 /// A running prober; to be ended with [`Prober::finish`].
 pub(crate) struct Prober {
@@ -41,12 +42,8 @@ impl Prober {
         let took = self.thread.join().expect("a health check failed");
         let late: Vec<_> = took.iter().filter(|time| **time > ANSWER_MAX).collect();
         assert!(!took.is_empty());
-        assert!(
-            late.len() * 100 <= took.len() * LATE_PERCENT_MAX,
-            "{} of {} late: {late:?}",
-            late.len(),
-            took.len()
-        );
+        let late_max = (took.len() * LATE_PERCENT_MAX / 100).max(LATE_OF_FEW_MAX);
+        assert!(late.len() <= late_max, "{} of {} late: {late:?}", late.len(), took.len());
     }
 }
 
