@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
+use rota_service::trace::TraceLayer;
 use rota_service::{HttpMetrics, layers};
 use rota_wire::ApiError;
 use std::sync::Arc;
@@ -22,24 +23,28 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// A standby is well (`/health`), has started once its ledger lacked nothing (`/started`), and answers
-    /// nothing else.
-    pub(super) fn standing_by(http: &HttpMetrics, vitals: &Vitals) -> Self {
+    /// A standby is well (`/health`), has started once its ledger lacked nothing (`/started`), tells its
+    /// metrics if it is to, and answers nothing else.
+    pub(super) fn standing_by(http: &HttpMetrics, vitals: &Vitals, show_metrics: bool) -> Self {
         let has_caught_up = Arc::new(AtomicBool::new(false));
         let seen = has_caught_up.clone();
         let started = async move || match seen.load(Ordering::Relaxed) {
             true => Ok(()),
             false => Err(ApiError::NotAccepting("this machine is still catching up")),
         };
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(vitals.clone()));
-        let registry = Arc::new(registry);
-        let app = Router::new()
+        let mut app = Router::new()
             .route("/health", get(async || ()))
-            .route("/metrics", get(async move || server::metrics_of(&registry)))
-            .route("/started", get(started))
             .fallback(async || ApiError::NotAccepting("this machine stands by for the writer"));
-        Self { current: Arc::new(RwLock::new(layers::apply(app, http))), has_caught_up }
+        if show_metrics {
+            let mut registry = Registry::default();
+            registry.register_collector(Box::new(vitals.clone()));
+            let registry = Arc::new(registry);
+            app = app.route("/metrics", get(async move || server::metrics_of(&registry)));
+        }
+        // Not measured: who asks it again and again until it has caught up has met no error.
+        let started = get(started).layer(TraceLayer);
+        let app = layers::apply(app, http).route("/started", started);
+        Self { current: Arc::new(RwLock::new(app)), has_caught_up }
     }
 
     /// The ledger lacks nothing: whoever replaces machines one after the other may go on to the next.

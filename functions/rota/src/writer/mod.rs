@@ -112,7 +112,7 @@ async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     let membership = Membership { name: member.name.clone(), directory };
     let stop = Stop::on_signals()?;
     base.log(&settings, &stop);
-    let front = Front::standing_by(&base.http, &base.vitals);
+    let front = Front::standing_by(&base.http, &base.vitals, settings.metrics);
     let listens = format!("http://{}", server.local_addr());
     output::line(&format!("rota stands by at {listens} as writer {}", member.name));
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
