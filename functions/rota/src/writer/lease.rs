@@ -136,6 +136,7 @@ impl Held {
             metrics: metrics.clone(),
             writer: OnceLock::new(),
         });
+        metrics.lease_confirmed(); // by being taken
         let lost = Stop::new();
         let beats = tokio::spawn(beat(shared.clone(), lost.clone()));
         Self { shared, beats, lost }
