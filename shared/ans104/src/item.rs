@@ -5,10 +5,11 @@
 //! of their hashes.
 
 use crate::reader::{Field, ParseError, Reader};
-use crate::tags::{self, Tag, Tags};
+use crate::tags::{self, RawTags, Tag, Tags};
 use crate::{Address, Chunk, DEEP_HASH_BYTES, ItemId, SignatureType, deep_hash};
 use bytes::Bytes;
 use std::ops::Range;
+use std::str;
 
 /// An ANS-104 data item: well-formed, but its signature has not been checked.
 ///
@@ -150,10 +151,17 @@ impl Item {
         Tags::new(self.tag_bytes(), self.layout.tag_count)
     }
 
+    /// Names and values of the tags in order, as the bytes that they are in the item: they are UTF-8, which
+    /// was checked once, when the item was parsed.
+    pub fn raw_tags(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        RawTags::new(self.tag_bytes())
+    }
+
     /// The value of the first tag with this name (case matters).
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<&str> {
-        self.tags().find(|tag| tag.name == name).map(|tag| tag.value)
+        let (_, value) = self.raw_tags().find(|(raw, _)| *raw == name.as_bytes())?;
+        str::from_utf8(value).ok()
     }
 
     /// The data.

@@ -136,16 +136,37 @@ fn within(len: u64, max: usize) -> Option<usize> {
     usize::try_from(len).ok().filter(|len| *len <= max)
 }
 
-/// The tags in tag bytes that have been read once without error.
+/// A name and a value as the bytes that they are in the item.
+pub(crate) type RawTag<'a> = (&'a [u8], &'a [u8]);
+
+/// The tags in tag bytes that have been read once without error, as bytes.
+pub(crate) struct RawTags<'a>(TagReader<'a>);
+
+impl<'a> RawTags<'a> {
+    /// Over bytes that [`validate`] took.
+    pub(crate) fn new(valid: &'a [u8]) -> Self {
+        Self(TagReader::new(valid))
+    }
+}
+
+impl<'a> Iterator for RawTags<'a> {
+    type Item = RawTag<'a>;
+
+    fn next(&mut self) -> Option<RawTag<'a>> {
+        self.0.next_tag().ok().flatten()
+    }
+}
+
+/// The same as text, and how many there are.
 pub(crate) struct Tags<'a> {
-    reader: TagReader<'a>,
+    tags: RawTags<'a>,
     left: usize,
 }
 
 impl<'a> Tags<'a> {
     /// Over bytes that [`validate`] took, with the count that it was given.
     pub(crate) fn new(valid: &'a [u8], count: usize) -> Self {
-        Self { reader: TagReader::new(valid), left: count }
+        Self { tags: RawTags::new(valid), left: count }
     }
 }
 
@@ -153,7 +174,8 @@ impl<'a> Iterator for Tags<'a> {
     type Item = Tag<'a>;
 
     fn next(&mut self) -> Option<Tag<'a>> {
-        let tag = self.reader.next_tag().ok().flatten()?;
+        let (name, value) = self.tags.next()?;
+        let tag = Tag { name: str::from_utf8(name).ok()?, value: str::from_utf8(value).ok()? };
         self.left -= 1;
         Some(tag)
     }
@@ -172,13 +194,18 @@ impl ExactSizeIterator for Tags<'_> {}
 pub(crate) fn validate(bytes: &[u8], count: usize) -> Result<(), TagError> {
     let mut reader = TagReader::new(bytes);
     let mut found = 0;
-    while reader.next_tag()?.is_some() {
+    while reader.next_checked()?.is_some() {
         found += 1;
     }
     if found != count {
         return Err(TagError::CountMismatch { header: count, found });
     }
     Ok(())
+}
+
+/// Most of what there is, is ASCII, which is seen quicker.
+fn is_utf8(text: &[u8]) -> bool {
+    text.is_ascii() || str::from_utf8(text).is_ok()
 }
 
 /// Reads tags one by one from bytes that may be anything.
@@ -198,7 +225,15 @@ impl<'a> TagReader<'a> {
         Self { rest: bytes, block: 0, after_block: None, total: 0, done: bytes.is_empty() }
     }
 
-    fn next_tag(&mut self) -> Result<Option<Tag<'a>>, TagError> {
+    /// The next name and value, which are UTF-8.
+    fn next_checked(&mut self) -> Result<Option<RawTag<'a>>, TagError> {
+        let tag = self.next_tag()?;
+        let is_text = tag.is_none_or(|(name, value)| is_utf8(name) && is_utf8(value));
+        if is_text { Ok(tag) } else { Err(TagError::NotUtf8) }
+    }
+
+    /// The same, which may be no UTF-8.
+    fn next_tag(&mut self) -> Result<Option<RawTag<'a>>, TagError> {
         if self.block == 0 && !self.done {
             self.next_block()?;
         }
@@ -208,7 +243,7 @@ impl<'a> TagReader<'a> {
         self.block -= 1;
         let name = self.text(check_name)?;
         let value = self.text(check_value)?;
-        Ok(Some(Tag { name, value }))
+        Ok(Some((name, value)))
     }
 
     /// Enters the next block, which is never empty, or finds the end.
@@ -237,11 +272,11 @@ impl<'a> TagReader<'a> {
         Ok(())
     }
 
-    fn text(&mut self, check: fn(u64) -> Result<usize, TagError>) -> Result<&'a str, TagError> {
+    fn text(&mut self, check: fn(u64) -> Result<usize, TagError>) -> Result<&'a [u8], TagError> {
         let len = check(self.len()?)?;
         let (text, rest) = self.rest.split_at_checked(len).ok_or(TagError::Truncated)?;
         self.rest = rest;
-        str::from_utf8(text).map_err(|_| TagError::NotUtf8)
+        Ok(text)
     }
 
     fn len(&mut self) -> Result<u64, TagError> {
@@ -275,8 +310,9 @@ mod tests {
     fn decode(bytes: &[u8]) -> Result<Vec<(String, String)>, TagError> {
         let mut reader = TagReader::new(bytes);
         let mut tags = Vec::new();
-        while let Some(tag) = reader.next_tag()? {
-            tags.push((tag.name.to_owned(), tag.value.to_owned()));
+        let text = |bytes: &[u8]| str::from_utf8(bytes).unwrap().to_owned();
+        while let Some((name, value)) = reader.next_checked()? {
+            tags.push((text(name), text(value)));
         }
         Ok(tags)
     }
@@ -312,12 +348,13 @@ mod tests {
 
     #[test]
     fn names_what_is_wrong() {
-        let cases: [(&[u8], TagError); 12] = [
+        let cases: [(&[u8], TagError); 13] = [
             (&[2, 2, b'a', 2, b'b'], TagError::Truncated),
             (&[2, 2, b'a', 9, b'b', 0], TagError::NegativeLength),
             (&[2, 2, b'a', 4, b'b'], TagError::Truncated),
             (&[2, 1, 0], TagError::NegativeLength),
             (&[2, 2, 0xff, 0, 0], TagError::NotUtf8),
+            (&[2, 0, 2, 0xff, 0], TagError::NotUtf8),
             (&[1, 6, 2, b'a', 2, b'b', 0], TagError::BlockSize),
             (&[1, 99, 2, b'a', 2, b'b', 0], TagError::NegativeLength),
             (&[1, 98, 2, b'a', 2, b'b', 0], TagError::Truncated),

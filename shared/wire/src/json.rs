@@ -2,8 +2,9 @@
 //!
 //! A page of a hundred is 400 KB of which most is base64 of keys and signatures. It is written
 //! without an intermediate tree, and an owner that repeats (the scheduler's own, in every assignment)
-//! is hashed and encoded once.
+//! is hashed and encoded once. Tags and data are read as bytes, not as text that would be checked again.
 
+use crate::escape;
 use rota_ans104::{Address, Item, ParseError, b64};
 use rota_schedule::{Cursor, Entry, Page, ReadError, Receipt, SchedulerInfo, Timestamp};
 use std::io::Write as _;
@@ -58,13 +59,13 @@ pub fn process(entry: &Entry) -> Result<Vec<u8>, ReadError> {
     let mut out = NodeWriter::for_entries(std::slice::from_ref(entry), false);
     out.id(b"{\"process_id\":\"", entry.message_id.as_bytes());
     out.raw(b"\",\"block\":");
-    out.text(assignment.tag("Block-Height").unwrap_or_default())?;
+    out.text(assignment.tag("Block-Height").unwrap_or_default().as_bytes());
     out.owner(Part::Message, item.owner());
-    out.tags(&item)?;
+    out.tags(&item);
     out.number(b",\"timestamp\":", entry.timestamp.0);
     out.raw(b",\"data\":");
-    out.text_or_null(std::str::from_utf8(item.data()).ok())?;
-    out.anchor(&item, false)?;
+    out.text_or_null(std::str::from_utf8(item.data()).ok());
+    out.anchor(&item, false);
     out.id(b",\"signature\":\"", item.signature());
     out.raw(b"\"");
     out.target(&item, b"null");
@@ -131,7 +132,7 @@ impl NodeWriter {
         match &entry.message {
             Some(bytes) => {
                 let item = Item::parse(bytes.clone()).map_err(damaged)?;
-                self.item(Part::Message, entry.message_id.as_bytes(), &item)?;
+                self.item(Part::Message, entry.message_id.as_bytes(), &item);
                 // The reference shows a process without a target as null, anything else as "".
                 let is_process = assignment.tag("Message").is_none();
                 self.target(&item, if is_process { b"null" } else { b"\"\"" });
@@ -139,26 +140,25 @@ impl NodeWriter {
             None => self.raw(b"null"),
         }
         self.raw(b",\"assignment\":");
-        self.item(Part::Assignment, entry.assignment_id.as_bytes(), &assignment)?;
+        self.item(Part::Assignment, entry.assignment_id.as_bytes(), &assignment);
         self.target(&assignment, b"\"\"");
         self.raw(b"}");
         Ok(())
     }
 
     /// All fields of an item but the target, which ends it.
-    fn item(&mut self, part: Part, id: &[u8; 32], item: &Item) -> Result<(), ReadError> {
+    fn item(&mut self, part: Part, id: &[u8; 32], item: &Item) {
         self.id(b"{\"id\":\"", id);
         self.raw(b"\"");
         self.owner(part, item.owner());
         if matches!(part, Part::Message) {
             self.raw(b",\"data\":");
-            self.text(&String::from_utf8_lossy(item.data()))?;
+            self.text(item.data());
         }
-        self.tags(item)?;
+        self.tags(item);
         self.id(b",\"signature\":\"", item.signature());
         self.raw(b"\"");
-        self.anchor(item, self.show_anchor && matches!(part, Part::Assignment))?;
-        Ok(())
+        self.anchor(item, self.show_anchor && matches!(part, Part::Assignment));
     }
 
     fn owner(&mut self, part: Part, key: &[u8]) {
@@ -176,17 +176,16 @@ impl NodeWriter {
         self.bytes.extend_from_slice(&memo.json);
     }
 
-    fn tags(&mut self, item: &Item) -> Result<(), ReadError> {
+    fn tags(&mut self, item: &Item) {
         self.raw(b",\"tags\":[");
-        for (index, tag) in item.tags().enumerate() {
+        for (index, (name, value)) in item.raw_tags().enumerate() {
             self.raw(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
-            self.text(tag.name)?;
+            self.text(name);
             self.raw(b",\"value\":");
-            self.text(tag.value)?;
+            self.text(value);
             self.raw(b"}");
         }
         self.raw(b"]");
-        Ok(())
     }
 
     /// The last field of an item, and its end.
@@ -202,32 +201,27 @@ impl NodeWriter {
         self.raw(b"}");
     }
 
-    fn anchor(&mut self, item: &Item, show: bool) -> Result<(), ReadError> {
+    fn anchor(&mut self, item: &Item, show: bool) {
         self.raw(b",\"anchor\":");
         let text = item.anchor().and_then(|anchor| std::str::from_utf8(anchor).ok());
         match item.anchor() {
             Some(anchor) if show && text.is_none() => {
                 self.id(b"\"", anchor);
                 self.raw(b"\"");
-                Ok(())
             }
             _ => self.text_or_null(text),
         }
     }
 
-    fn text_or_null(&mut self, text: Option<&str>) -> Result<(), ReadError> {
+    fn text_or_null(&mut self, text: Option<&str>) {
         match text {
-            Some(text) => self.text(text),
-            None => {
-                self.raw(b"null");
-                Ok(())
-            }
+            Some(text) => self.text(text.as_bytes()),
+            None => self.raw(b"null"),
         }
     }
 
-    fn text(&mut self, text: &str) -> Result<(), ReadError> {
-        serde_json::to_writer(&mut self.bytes, text)
-            .map_err(|error| ReadError::Damaged(Box::new(error)))
+    fn text(&mut self, text: &[u8]) {
+        escape::string(&mut self.bytes, text);
     }
 
     /// Writes `before` and then the base64url of `bytes`.

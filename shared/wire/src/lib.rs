@@ -4,6 +4,7 @@
 //! from the ledger and from a read replica. It must not know stores, sockets or keys.
 
 mod error;
+mod escape;
 mod json;
 mod openapi;
 mod parse;
