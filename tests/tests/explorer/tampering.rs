@@ -286,7 +286,7 @@ async fn bytes_that_do_not_come_leave_it_open() {
 #[tokio::test]
 async fn what_is_no_base64_is_wrong_and_stops_nothing() {
     let json = |json: &mut Value| {
-        to_the_second(json, |node| node["message"]["signature"] = "AAAAA".into())
+        to_the_second(json, |node| node["message"]["signature"] = "AAAAA".into());
     };
     let (all, _) = told(Lies { json, ..HONEST }).await;
     assert!(all.contains("5 entries: 1 wrong") && all.contains("not base64url"), "{all}");
