@@ -46,6 +46,6 @@ VOLUME ["/data"]
 EXPOSE 9000
 STOPSIGNAL SIGTERM
 # Filling an empty disk comes before the first good answer, hence the long start.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=300s --retries=10 CMD ["rota", "health"]
+HEALTHCHECK --interval=30s --timeout=60s --start-period=300s --retries=10 CMD ["rota", "health", "--wait", "55"]
 ENTRYPOINT ["rota"]
 CMD ["local"]

@@ -127,7 +127,7 @@ impl<'a> Bench<'a> {
             copies.push(since.elapsed().as_secs_f64());
             let since = Instant::now();
             let to = self.dir.join(format!("restored-{round}")).join("ledger");
-            restore(&self.checkpoints, None, &to, &|_| ()).await?;
+            restore(&self.checkpoints, None, &to, &|_| (), |_| Ok(())).await?;
             restores.push(since.elapsed().as_secs_f64());
         }
         let rate = |seconds: &[f64]| manifest.bytes as f64 / 1e6 / median(seconds);

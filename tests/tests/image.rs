@@ -74,7 +74,10 @@ fn it_holds_rota_and_an_empty_directory_and_runs_as_nobody_in_particular() {
         assert!(stage.iter().any(|given| given == line), "{line} is not in {stage:#?}");
     }
     let health = stage.iter().find(|line| line.starts_with("HEALTHCHECK")).unwrap();
-    assert!(health.ends_with("CMD [\"rota\", \"health\"]"), "there is no shell: {health}");
+    assert!(
+        health.ends_with("CMD [\"rota\", \"health\", \"--wait\", \"55\"]"),
+        "there is no shell: {health}"
+    );
 }
 
 /// A build takes the whole directory with it, and layers of its stages are kept and pushed to caches.

@@ -67,7 +67,7 @@ enum Command {
     ///
     /// Fails only where a restart helps, or while what is on the disk is still brought up to date: a
     /// scheduler that has started and says in `/health` what ails it (the database is away, say) passes.
-    Health(local::LocalArgs),
+    Health(health::HealthArgs),
     /// Show which settings are in force, and where each comes from.
     Config(local::LocalArgs),
 }
@@ -122,12 +122,12 @@ mod tests {
     use clap::CommandFactory;
     use clap::builder::ValueParser;
     use rota_ans104::{Address, ItemId};
-    use rota_schedule::ProcessId;
+    use rota_schedule::{ProcessId, WriterName};
     use std::any::TypeId;
 
-    /// One in 64 ids begins with a hyphen.
+    /// One id in 64 begins with a hyphen, and so do names that are made of an IPv6 address.
     #[test]
-    fn an_id_that_begins_with_a_hyphen_is_no_flag() {
+    fn an_id_or_name_that_begins_with_a_hyphen_is_no_flag() {
         let (mut commands, mut ids) = (vec![Cli::command()], 0);
         while let Some(command) = commands.pop() {
             for arg in command.get_arguments().filter(|arg| is_id(arg.get_value_parser())) {
@@ -138,14 +138,19 @@ mod tests {
         }
         assert!(ids > 5, "{ids}");
         let id = format!("-V{}", "x".repeat(40) + "A");
-        for args in [["move", &id, "--to", "b"], ["move", "--to", "b", &id]] {
+        for args in [["move", &id, "--to", "-b"], ["move", "--to", "b", &id]] {
             assert!(Cli::try_parse_from(["rota"].into_iter().chain(args)).is_ok(), "{args:?}");
         }
     }
 
     fn is_id(parser: &ValueParser) -> bool {
-        [TypeId::of::<ItemId>(), TypeId::of::<ProcessId>(), TypeId::of::<Address>()]
-            .into_iter()
-            .any(|id| parser.type_id() == id)
+        [
+            TypeId::of::<ItemId>(),
+            TypeId::of::<ProcessId>(),
+            TypeId::of::<Address>(),
+            TypeId::of::<WriterName>(),
+        ]
+        .into_iter()
+        .any(|id| parser.type_id() == id)
     }
 }

@@ -6,9 +6,10 @@
 
 use crate::{Database, WriterMetrics};
 use rota_archive::{ArchiveError, Checkpoints, Fetched, Fetching, Position, Snapshot, Taken};
-use rota_ledger::{Ledger, LedgerError};
+use rota_ledger::{Ledger, LedgerError, LedgerOptions};
 use rota_schedule::Clock;
 use rota_service::Stop;
+use std::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,10 +52,16 @@ pub enum ArchiverError {
         #[source]
         source: io::Error,
     },
+    /// What was restored is not what a ledger has to be.
+    #[error("the checkpoint is complete, but its ledger is not to be used")]
+    Unsound(#[source] Unsound),
     /// A thread ended before its time.
     #[error("a thread of the archiver failed")]
     Thread(#[from] tokio::task::JoinError),
 }
+
+/// Why a ledger is not to be used.
+pub type Unsound = Box<dyn Error + Send + Sync>;
 
 /// Takes checkpoints of one ledger, one after the other. Clones are the same archiver.
 #[derive(Clone)]
@@ -193,17 +200,19 @@ impl Drop for Moment {
 
 /// Makes a ledger in `dir`, which is empty or absent, from a checkpoint: the newest that is whole, or the one
 /// that is asked for. What is left of an earlier attempt is used. The ledger is a new one: it has its own
-/// id, so its writer compares it with the database before it goes on.
+/// id, so its writer compares it with the database before it goes on. It is put into its place when `check`
+/// has found nothing wrong with it, so that no start ever meets one that was not looked at.
 ///
 /// # Errors
-/// [`ArchiverError::Occupied`], [`ArchiverError::Busy`]; whatever keeps it from being fetched. Then `dir` is
-/// as it was.
-pub async fn restore(
+/// [`ArchiverError::Occupied`], [`ArchiverError::Busy`], [`ArchiverError::Unsound`]; whatever keeps it from
+/// being fetched. Then `dir` is as it was.
+pub async fn restore<T: Send + 'static>(
     checkpoints: &Checkpoints,
     which: Option<Position>,
     dir: &Path,
     tell: &(dyn Fn(Fetching<'_>) + Sync),
-) -> Result<Fetched, ArchiverError> {
+    check: impl FnOnce(&Ledger) -> Result<T, Unsound> + Send + 'static,
+) -> Result<(Fetched, T), ArchiverError> {
     let lock = lock(dir)?;
     vacant(dir)?;
     let staging = beside(dir, "restoring");
@@ -215,15 +224,19 @@ pub async fn restore(
     let settle = move || {
         let _lock = lock; // held to the end, even if nobody waits for it any more
         Ledger::adopt_copy(&staging)?;
+        let ledger = Ledger::open(&staging, LedgerOptions::default())?;
+        let checked = check(&ledger).map_err(ArchiverError::Unsound)?;
+        ledger.close()?;
         vacant(&dir)?;
         fs::rename(&staging, &dir).map_err(io_error(&dir))?;
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         let synced = File::open(parent).and_then(|parent| parent.sync_all());
-        synced.map_err(io_error(parent))
+        synced.map_err(io_error(parent))?;
+        Ok::<T, ArchiverError>(checked)
     };
-    tokio::task::spawn_blocking(settle).await??;
-    Ok(fetched)
+    let checked = tokio::task::spawn_blocking(settle).await??;
+    Ok((fetched, checked))
 }
 
 /// Makes sure that nobody else restores the same ledger, for as long as the file is open.

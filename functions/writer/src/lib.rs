@@ -20,7 +20,7 @@ mod stage;
 mod uploader;
 mod writer;
 
-pub use archiver::{Archiver, ArchiverError, CHECKPOINT_INTERVAL_DEFAULT, restore};
+pub use archiver::{Archiver, ArchiverError, CHECKPOINT_INTERVAL_DEFAULT, Unsound, restore};
 pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError, follow};
 pub use http::router;
 pub use membership::Membership;

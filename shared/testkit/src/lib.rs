@@ -22,7 +22,7 @@ pub mod independent;
 mod items;
 pub mod lambda;
 mod model;
-mod port;
+pub mod port;
 pub mod postgres;
 pub mod proxy;
 mod reader_suite;

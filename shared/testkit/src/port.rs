@@ -8,7 +8,7 @@ use std::ops::Range;
 const PORTS: Range<u16> = 12_000..32_000;
 
 /// A port of 127.0.0.1 that is free now.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let random = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let port = PORTS.start + random % (PORTS.end - PORTS.start);

@@ -1,12 +1,17 @@
 //! Writers with an archive: a machine that has nothing starts from the newest checkpoint and the database, and
 //! large bodies lie in S3, whoever can reach it.
 
-use crate::town::{Machine, Town, until};
+use crate::town::{BIN, Machine, PATIENCE, Town, until};
 use rota_ledger::{Ledger, LedgerOptions};
 use rota_schedule::ProcessId;
+use rota_testkit::port::free_port;
 use rota_testkit::proxy::{Fault, FaultProxy};
+use rota_testkit::scheduler::command;
 use rota_testkit::{Client, message};
 use rota_tests::{fast_dir, follow_ledger};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The size from which bodies lie in the archive, and something more.
@@ -98,6 +103,77 @@ async fn cut_off_from_the_archive_a_writer_takes_items_of_any_size() {
     assert!(data_of(&writer, processes[0], &kept).await.ends_with("kept"));
     let slowest = clients.finish().await;
     assert!(slowest < Duration::from_secs(9), "{slowest:?}");
+}
+
+/// A writer that may not have said yet that it stands by. Killed when it is dropped.
+struct Running(Option<Child>);
+
+impl Running {
+    /// Has it stop by itself, and gives what it logged.
+    fn stop(mut self) -> String {
+        let mut child = self.0.take().unwrap();
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+        let until = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() >= until {
+                child.kill().unwrap();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let ended = child.wait_with_output().unwrap();
+        let log = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success(), "{}: {log}", ended.status);
+        log
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill(); // fails only if it has ended
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A supervisor must know it from a machine that hangs, and be able to stop it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_fills_its_disk_says_so_is_waited_for_and_can_be_stopped() {
+    let town = Town::new().await;
+    let bucket = town.aws.fresh_bucket();
+    let writer = with_bucket(&town, "w", &bucket);
+    writer.ready().await;
+    let processes = town.spawned(&writer, 2).await;
+    rota_tests::post_all(&writer.rota.url, Town::messages(&processes, 40), &town.book).await;
+    checkpoint(&town, "w").await;
+    assert!(writer.rota.stop_gently().success());
+    let line = FaultProxy::start(town.aws.port());
+    line.set(Fault::Delay(Duration::from_secs(1)));
+    let s3 = line.url(&town.aws.endpoint());
+    let (disk, port) = (fast_dir(), free_port().to_string());
+    let start = || {
+        let mut command = command(Path::new(BIN));
+        command.args(["writer", "--name", "w", "--port", &port, "--data-dir"]).arg(disk.path());
+        command.envs(town.settings());
+        command.envs([("ARCHIVE_BUCKET", &bucket), ("AWS_ENDPOINT_URL_S3", &s3)]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(Some(command.spawn().unwrap()))
+    };
+    let health = async |wait| town.command(&["health", "--port", &port, "--wait", wait]).await;
+    for is_stopped in [true, false] {
+        let child = start();
+        until("it says that it fills its disk", async || {
+            health("0").await.is_err_and(|said| said.contains("filling its disk"))
+        })
+        .await;
+        if !is_stopped {
+            health("120").await.unwrap();
+        }
+        let restored = child.stop().contains("restored a checkpoint: all links verify");
+        assert_eq!(restored, !is_stopped);
+    }
+    town.check();
 }
 
 /// A standby in a bucket's way of things: what the archive cannot give, the database has.

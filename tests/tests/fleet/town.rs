@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 /// The command, with failpoints if the feature is on.
-const BIN: &str = env!("CARGO_BIN_EXE_rota-under-test");
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_rota-under-test");
 /// What a writer says first.
 const STANDS_BY: &str = "rota stands by at ";
 /// How long anything may take that is waited for.
@@ -87,7 +87,7 @@ impl Town {
     }
 
     /// What everything that runs here is told.
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         let wallet = self.wallet.path().join("wallet.json");
         let mut all = self.gateway.settings();
         all.extend(aws::settings_at(&self.aws.endpoint()));

@@ -12,7 +12,7 @@ use list::ListArgs;
 use now::NowArgs;
 use restore::RestoreArgs;
 use rota_archive::{ArchiveError, ArchiveSettings, Checkpoints, Fetching};
-use rota_ledger::{Ledger, LedgerOptions};
+use rota_ledger::Ledger;
 use rota_schedule::WriterName;
 use rota_service::Env;
 use rota_writer::ArchiverError;
@@ -92,8 +92,7 @@ fn dotenv() -> anyhow::Result<Env> {
     Ok(Env::load(Some(Path::new(".env")))?)
 }
 
-/// Makes a ledger in `dir`, if there is none, from the newest checkpoint, and follows it link by link. If
-/// there is no checkpoint, or the archive does not answer, nothing is made: the database has everything.
+/// Makes a ledger in `dir`, if there is none, from the newest checkpoint once all its links verify. If there is no checkpoint, or the archive does not answer, nothing is made: the database has everything.
 pub(crate) async fn restore_if_absent(checkpoints: &Checkpoints, dir: &Path) -> anyhow::Result<()> {
     let tell = |step: Fetching<'_>| match step {
         Fetching::Begun(manifest) => tracing::info!(
@@ -106,22 +105,18 @@ pub(crate) async fn restore_if_absent(checkpoints: &Checkpoints, dir: &Path) -> 
             tracing::error!(checkpoint = %position, %error, "a checkpoint cannot be restored");
         }
     };
-    match rota_writer::restore(checkpoints, None, dir, &tell).await {
-        Ok(_) => {}
-        Err(ArchiverError::Occupied { .. }) => return Ok(()),
-        Err(ArchiverError::Archive(ArchiveError::NoCheckpoint { .. })) => return Ok(()),
+    let check = |ledger: &Ledger| Ok(links::check(ledger)?);
+    match rota_writer::restore(checkpoints, None, dir, &tell, check).await {
+        Ok((_, checked)) => tracing::info!(?checked, "restored a checkpoint: all links verify"),
+        Err(
+            ArchiverError::Occupied { .. }
+            | ArchiverError::Archive(ArchiveError::NoCheckpoint { .. }),
+        ) => {}
         Err(ArchiverError::Archive(error)) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "no checkpoint was restored");
-            return Ok(());
         }
         Err(error) => return Err(error.into()),
     }
-    let ledger = Ledger::open(dir, LedgerOptions::default())?;
-    let checked = tokio::task::spawn_blocking(move || links::check(&ledger)).await?;
-    let checked = checked.with_context(|| {
-        format!("a checkpoint was restored to {}, but is not to be used: delete it", dir.display())
-    })?;
-    tracing::info!(?checked, "restored a checkpoint: all links verify");
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use super::{DataDir, Which, links};
 use crate::output::{self, Progress, thousands};
-use anyhow::Context as _;
 use clap::Args;
+use parking_lot::Mutex;
 use rota_archive::{Fetching, Position};
-use rota_ledger::{Ledger, LedgerOptions};
+use rota_ledger::Ledger;
 use rota_writer::restore;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Progress is shown in these.
@@ -25,34 +25,33 @@ pub(crate) struct RestoreArgs {
     checkpoint: Option<Position>,
 }
 
-/// Restores and checks. A wrong link is an error; the ledger stays for whoever looks into it.
+/// Restores and checks. A wrong link is an error, and then there is no ledger.
 pub(super) async fn run(args: &RestoreArgs) -> anyhow::Result<()> {
     let since = Instant::now();
     let (env, dir) = args.data.ledger()?;
     let checkpoints = args.which.checkpoints(env).await?;
-    let shown = Mutex::new(Shown::default());
-    let tell = |step: Fetching<'_>| {
-        shown.lock().unwrap_or_else(PoisonError::into_inner).take(&step);
+    let shown = Arc::new(Mutex::new(Shown::default()));
+    let fetched = shown.clone();
+    let tell = |step: Fetching<'_>| shown.lock().take(&step);
+    let check = move |ledger: &Ledger| {
+        fetched.lock().progress = None; // what is shown of the check comes after it
+        Ok((since.elapsed(), links::check(ledger)?))
     };
-    let fetched = restore(&checkpoints, args.checkpoint, &dir, &tell).await?;
-    drop(shown);
-    let fetched_in = since.elapsed().as_secs_f64();
-    let ledger = Ledger::open(&dir, LedgerOptions::default())?;
-    let checked = tokio::task::block_in_place(|| links::check(&ledger));
-    let checked = checked
-        .with_context(|| format!("the ledger in {} is not to be used: delete it", dir.display()))?;
+    let restored = restore(&checkpoints, args.checkpoint, &dir, &tell, check).await?;
+    let (fetched, (fetched_in, checked)) = restored;
     let manifest = fetched.manifest;
     output::line(&format!(
-        "checkpoint {}: {} bytes in {fetched_in:.1} s, {} fetched",
+        "checkpoint {}: {} bytes in {:.1} s, {} fetched",
         manifest.position(),
         thousands(manifest.bytes),
+        fetched_in.as_secs_f64(),
         thousands(fetched.bytes_fetched),
     ));
     output::line(&format!(
         "{} entries of {} processes, all links verify ({:.1} s)",
         thousands(checked.entries),
         thousands(checked.processes),
-        since.elapsed().as_secs_f64() - fetched_in,
+        (since.elapsed() - fetched_in).as_secs_f64(),
     ));
     output::line("what came later is filled in from the database when the writer starts");
     Ok(())

@@ -24,9 +24,10 @@ const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 #[derive(Args)]
 pub(crate) struct DrainArgs {
     /// The writer
+    #[arg(allow_hyphen_values = true)]
     writer: WriterName,
     /// The writer that gets them all; else those that are alive, evenly
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     to: Option<WriterName>,
     /// Only let it have new processes again
     #[arg(long, conflicts_with = "to")]

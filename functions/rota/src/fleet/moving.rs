@@ -19,7 +19,7 @@ pub(crate) struct MoveArgs {
     #[arg(allow_hyphen_values = true)]
     process: ProcessId,
     /// The writer that is to have it
-    #[arg(long, required_unless_present = "withdraw")]
+    #[arg(long, required_unless_present = "withdraw", allow_hyphen_values = true)]
     to: Option<WriterName>,
     /// Withdraw a move that has not happened yet
     #[arg(long, conflicts_with = "to")]

@@ -27,6 +27,7 @@ pub(crate) enum WritersCommand {
     /// Decide what new processes a writer gets; what is not given stays as it is
     Set {
         /// The writer
+        #[arg(allow_hyphen_values = true)]
         writer: WriterName,
         /// Whether it gets no new processes
         #[arg(long)]
@@ -43,6 +44,7 @@ pub(crate) enum WritersCommand {
     /// Enter all processes of a writer into the directory: once, if the writer is older than that
     Register {
         /// The writer
+        #[arg(allow_hyphen_values = true)]
         writer: WriterName,
     },
 }

@@ -1,4 +1,5 @@
-//! One port before and after the takeover: a standby answers that it stands by, a writer with its routes.
+//! One port from the start on: a machine answers that its disk is being filled, then that it stands by, and as
+//! a writer with its routes.
 
 use crate::server;
 use crate::vitals::Vitals;
@@ -23,11 +24,20 @@ pub(super) struct Front {
 }
 
 impl Front {
+    /// While a checkpoint is fetched there is no ledger yet: nothing is served, but that somebody is at work
+    /// can be seen, which a supervisor must know from a machine that hangs.
+    pub(super) fn filling() -> Self {
+        let app = Router::new()
+            .route("/health", get(async || ()))
+            .fallback(async || ApiError::NotAccepting("this machine is still filling its disk"))
+            .layer(TraceLayer);
+        Self { current: Arc::new(RwLock::new(app)), has_caught_up: Arc::default() }
+    }
+
     /// A standby is well (`/health`), has started once its ledger lacked nothing (`/started`), tells its
     /// metrics if it is to, and answers nothing else.
-    pub(super) fn standing_by(http: &HttpMetrics, vitals: &Vitals, show_metrics: bool) -> Self {
-        let has_caught_up = Arc::new(AtomicBool::new(false));
-        let seen = has_caught_up.clone();
+    pub(super) fn stand_by(&self, http: &HttpMetrics, vitals: &Vitals, show_metrics: bool) {
+        let seen = self.has_caught_up.clone();
         let started = async move || match seen.load(Ordering::Relaxed) {
             true => Ok(()),
             false => Err(ApiError::NotAccepting("this machine is still catching up")),
@@ -43,8 +53,7 @@ impl Front {
         }
         // Not measured: who asks it again and again until it has caught up has met no error.
         let started = get(started).layer(TraceLayer);
-        let app = layers::apply(app, http).route("/started", started);
-        Self { current: Arc::new(RwLock::new(app)), has_caught_up }
+        self.show(layers::apply(app, http).route("/started", started));
     }
 
     /// The ledger lacks nothing: whoever replaces machines one after the other may go on to the next.

@@ -108,18 +108,24 @@ async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     let server = scheduler::bind(&settings)?;
     let url = member.url(server.local_addr())?;
     let directory = member.directory.open().await?;
-    let mut base = Base::open(&mut settings).await?;
-    let membership = Membership { name: member.name.clone(), directory };
     let stop = Stop::on_signals()?;
-    base.log(&settings, &stop);
-    let front = Front::standing_by(&base.http, &base.vitals, settings.metrics);
-    let listens = format!("http://{}", server.local_addr());
-    output::line(&format!("rota stands by at {listens} as writer {}", member.name));
+    let (front, listens) = (Front::filling(), server.local_addr());
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
-    let candidate = Candidate::new(membership, &settings.data_dir, url)?;
-    // Boxed: all that a start does is in it.
-    let outcome =
-        Box::pin(candidacy(settings, wallet, base, &member, candidate, &front, &stop)).await;
+    let opened = tokio::select! {
+        base = Base::open(&mut settings) => Some(base),
+        () = stop.wait() => None,
+    };
+    let outcome = async {
+        let Some(mut base) = opened.transpose()? else { return Ok(()) };
+        base.log(&settings, &stop);
+        front.stand_by(&base.http, &base.vitals, settings.metrics);
+        output::line(&format!("rota stands by at http://{listens} as writer {}", member.name));
+        let membership = Membership { name: member.name.clone(), directory };
+        let candidate = Candidate::new(membership, &settings.data_dir, url)?;
+        // Boxed: all that a start does is in it.
+        Box::pin(candidacy(settings, wallet, base, &member, candidate, &front, &stop)).await
+    };
+    let outcome = outcome.await;
     stop.trigger();
     serving.await??;
     outcome

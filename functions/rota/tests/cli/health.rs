@@ -2,6 +2,9 @@
 
 use crate::command::{rota_with, scheduler_in};
 use crate::stub::{Reply, Stub};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 fn port(url: &str) -> &str {
     url.rsplit_once(':').unwrap().1
@@ -38,4 +41,32 @@ fn what_no_restart_mends_passes_and_what_is_not_up_to_date_yet_fails() {
     let catching_up = Stub::serving(move |_| Reply::json(503, reason));
     let answer = rota_with(dir.path(), ("PORT", port(&catching_up.url)), &["health"]).fails(1);
     assert!(answer.contains("still catching up"), "{answer}");
+}
+
+#[test]
+fn one_that_answers_and_has_not_started_is_waited_for_and_one_that_is_gone_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let filling = Stub::serving(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+        0..3 => Reply::json(503, r#"{"error":"not accepting writes: still filling"}"#),
+        _ => Reply::json(200, ""),
+    });
+    let health = |stub: &Stub, wait: &str| {
+        let since = Instant::now();
+        let outcome = rota_with(dir.path(), ("PORT", port(&stub.url)), &["health", "--wait", wait]);
+        (outcome, since.elapsed())
+    };
+    health(&filling, "120").0.ok();
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+
+    let never = Stub::serving(|_| Reply::json(503, r#"{"error":"still filling"}"#));
+    let (outcome, took) = health(&never, "2");
+    assert!(outcome.fails(1).contains("still filling") && took >= Duration::from_secs(2));
+
+    let url = never.url.clone();
+    drop(never);
+    let since = Instant::now();
+    rota_with(dir.path(), ("PORT", port(&url)), &["health", "--wait", "120"]).fails(1);
+    assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
 }

@@ -10,7 +10,7 @@ use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_schedule::SystemClock;
 use rota_testkit::aws::Aws;
 use rota_testkit::{Schedule, schedules};
-use rota_writer::{Archiver, ArchiverError, restore};
+use rota_writer::{Archiver, ArchiverError, Unsound, restore};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -83,6 +83,10 @@ fn holds(ledger: &Ledger, schedule: &Schedule, length: usize) {
 
 fn silent(_: Fetching<'_>) {}
 
+fn sound(_: &Ledger) -> Result<(), Unsound> {
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_ledger_comes_back_as_another_one_with_the_same_entries() {
     let (checkpoints, data, schedules) = (checkpoints().await, Data::new(), schedules());
@@ -99,7 +103,8 @@ async fn a_ledger_comes_back_as_another_one_with_the_same_entries() {
     assert_eq!(data.names(), ["ledger", "ledger.hashes"]);
 
     let other = Data::new();
-    let fetched = restore(&checkpoints, None, &other.ledger_dir(), &silent).await.unwrap();
+    let (fetched, ()) =
+        restore(&checkpoints, None, &other.ledger_dir(), &silent, sound).await.unwrap();
     assert_eq!((fetched.manifest.position(), fetched.manifest.processes), (second.position, 2));
     let restored = other.open();
     holds(&restored, &schedules[0], 12);
@@ -117,29 +122,53 @@ async fn a_ledger_comes_back_as_another_one_with_the_same_entries() {
     assert!(overtaken, "{late:?}");
 
     let earlier = Data::new();
-    restore(&checkpoints, Some(first.position), &earlier.ledger_dir(), &silent).await.unwrap();
+    restore(&checkpoints, Some(first.position), &earlier.ledger_dir(), &silent, sound)
+        .await
+        .unwrap();
     holds(&earlier.open(), &schedules[0], 6);
 }
 
 #[tokio::test]
 async fn a_ledger_is_restored_only_where_there_is_none_and_by_one_at_a_time() {
     let (checkpoints, data, schedules) = (checkpoints().await, Data::new(), schedules());
-    let nothing = restore(&checkpoints, None, &data.ledger_dir(), &silent).await;
+    let nothing = restore(&checkpoints, None, &data.ledger_dir(), &silent, sound).await;
     let none = ArchiveError::NoCheckpoint { writer: "w".to_owned() }.to_string();
     assert_eq!(nothing.unwrap_err().to_string(), none);
     let ledger = data.open();
     fill(&ledger, &schedules[3], 0, 6);
     archiver(&ledger, &checkpoints, &data.ledger_dir()).checkpoint(1).await.unwrap();
-    let occupied = restore(&checkpoints, None, &data.ledger_dir(), &silent).await;
+    let occupied = restore(&checkpoints, None, &data.ledger_dir(), &silent, sound).await;
     assert!(matches!(occupied, Err(ArchiverError::Occupied { .. })), "{occupied:?}");
     holds(&ledger, &schedules[3], 6);
     let other = Data::new();
     let dir = other.ledger_dir();
     let both = tokio::join!(
-        restore(&checkpoints, None, &dir, &silent),
-        restore(&checkpoints, None, &dir, &silent)
+        restore(&checkpoints, None, &dir, &silent, sound),
+        restore(&checkpoints, None, &dir, &silent, sound)
     );
     assert!(matches!(both, (Ok(_), Err(ArchiverError::Busy { .. }))), "{both:?}");
+    holds(&other.open(), &schedules[3], 6);
+}
+
+/// What follows a ledger may find a link that is wrong, and then a supervisor starts the writer again.
+#[tokio::test]
+async fn a_ledger_that_is_not_to_be_used_never_comes_to_its_place() {
+    let (checkpoints, data, schedules) = (checkpoints().await, Data::new(), schedules());
+    let ledger = data.open();
+    fill(&ledger, &schedules[3], 0, 6);
+    archiver(&ledger, &checkpoints, &data.ledger_dir()).checkpoint(1).await.unwrap();
+    let other = Data::new();
+    let dir = other.ledger_dir();
+    for _ in 0..2 {
+        let unsound = |ledger: &Ledger| {
+            assert_eq!(ledger.processes().unwrap().count(), 1);
+            Err::<(), Unsound>("a link is wrong".into())
+        };
+        let refused = restore(&checkpoints, None, &dir, &silent, unsound).await;
+        assert!(matches!(&refused, Err(ArchiverError::Unsound(_))), "{refused:?}");
+        assert!(!dir.exists());
+    }
+    restore(&checkpoints, None, &dir, &silent, sound).await.unwrap();
     holds(&other.open(), &schedules[3], 6);
 }
 
@@ -159,11 +188,11 @@ async fn what_is_given_up_is_taken_up() {
     let other = Data::new();
     let dir = other.ledger_dir();
     for wait in [0, 1, 3, 9, 27] {
-        let work = restore(&checkpoints, None, &dir, &silent);
+        let work = restore(&checkpoints, None, &dir, &silent, sound);
         let _ = tokio::time::timeout(Duration::from_millis(wait), work).await;
     }
     loop {
-        match restore(&checkpoints, None, &dir, &silent).await {
+        match restore(&checkpoints, None, &dir, &silent, sound).await {
             Ok(_) | Err(ArchiverError::Occupied { .. }) => break,
             Err(ArchiverError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(other) => panic!("{other:?}"),

@@ -46,8 +46,7 @@ async fn one_connection_serves_many_requests() {
 }
 
 /// Sends a head a byte at a time; returns how long the server bore it.
-async fn drip(mut client: Client) -> Duration {
-    let started = Instant::now();
+async fn drip(mut client: Client, started: Instant) -> Duration {
     for byte in b"GET / HTTP/1.1\r\nx-slow: ".iter().chain(std::iter::repeat(&b'a')) {
         let closed = client.closed_within(Duration::from_millis(100)).await;
         if closed || client.stream.write_all(&[*byte]).await.is_err() {
@@ -64,7 +63,8 @@ async fn slow_heads_stop_nobody_and_are_closed() {
     let server = start_with(hello(), limits).await;
     let mut slow = JoinSet::new();
     for _ in 0..100 {
-        slow.spawn(drip(Client::connect(server.address).await));
+        let started = Instant::now(); // before the server can begin to count
+        slow.spawn(drip(Client::connect(server.address).await, started));
     }
     for _ in 0..5 {
         let asked = Instant::now();
