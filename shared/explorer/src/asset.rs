@@ -56,7 +56,10 @@ impl Asset {
         } else {
             self.body.clone().into_response()
         };
-        response.headers_mut().extend(self.fields());
+        // Not `extend`, which would leave the type that a body of bytes has by itself beside its own.
+        for (name, value) in self.fields() {
+            response.headers_mut().insert(name, value);
+        }
         response
     }
 

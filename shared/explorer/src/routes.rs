@@ -75,6 +75,7 @@ mod tests {
         ] {
             let response = ask(&path, None).await;
             assert_eq!((response.status().as_u16(), field(&response, "content-type")), (200, kind));
+            assert_eq!(response.headers().get_all("content-type").iter().count(), 1, "{path}");
             assert!(field(&response, "cache-control").contains(kept), "{path}");
             assert_eq!(field(&response, "x-content-type-options"), "nosniff");
             assert_eq!(field(&response, "referrer-policy"), "no-referrer");
