@@ -12,14 +12,13 @@
 //! that makes the tag up is told that a thing it never got has not changed: it harms nobody else, since a
 //! cache that holds nothing has nothing that a 304 could refresh (RFC 9111 §4.3.4).
 
-use crate::if_none_match::IfNoneMatch;
 use crate::question::{Depends, Question};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use rota_schedule::{ProcessId, ReadError, ScheduleReader};
-use rota_wire::ApiError;
+use rota_wire::{ApiError, IfNoneMatch};
 use std::convert::Infallible;
 
 /// For what can never change; the longest age that caches understand (a year).

@@ -6,7 +6,6 @@
 //! Postgres, or any key: the same router runs in `rota local` and, with the feature `lambda`, in a Lambda.
 
 mod answer;
-mod if_none_match;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod question;

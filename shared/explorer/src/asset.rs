@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use rota_wire::IfNoneMatch;
 use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 
@@ -33,6 +34,7 @@ pub(crate) struct Asset {
     body: Bytes,
     kind: &'static str,
     kept: HeaderValue,
+    /// Without its quotes.
     tag: String,
 }
 
@@ -42,13 +44,12 @@ impl Asset {
         let body = body.into();
         let hash = Sha256::digest(&body);
         let shown: String = hash[..TAG_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
-        // Weak: the same body is sent compressed and plain.
-        Self { body, kind, kept, tag: format!("W/\"{shown}\"") }
+        Self { body, kind, kept, tag: shown }
     }
 
     /// The body, or 304 if the client has it.
     pub(crate) fn answer(&self, asked: &HeaderMap) -> Response {
-        let mut response = if self.is_known(asked) {
+        let mut response = if IfNoneMatch::of(asked).matches(&self.tag) {
             // Of no known length, because `content-length: 0` would tell the length of the body that the client
             // has (RFC 9110 §8.6).
             let nothing = futures_util::stream::empty::<Result<Bytes, Infallible>>();
@@ -64,8 +65,8 @@ impl Asset {
     }
 
     fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        // A tag is hexadecimal digits.
-        let tag = HeaderValue::try_from(self.tag.as_str()).ok();
+        // Hexadecimal digits; weak, because the same body is sent compressed and plain.
+        let tag = HeaderValue::try_from(format!("W/\"{}\"", self.tag)).ok();
         let fixed = [
             (header::CONTENT_TYPE, HeaderValue::from_static(self.kind)),
             (header::CACHE_CONTROL, self.kept.clone()),
@@ -75,17 +76,5 @@ impl Asset {
             (header::REFERRER_POLICY, NO_REFERRER),
         ];
         tag.map(|tag| (header::ETAG, tag)).into_iter().chain(fixed)
-    }
-
-    /// Whether `If-None-Match` names the tag (weak comparison, RFC 9110 §13.1.2).
-    fn is_known(&self, asked: &HeaderMap) -> bool {
-        let opaque = self.tag.trim_start_matches("W/");
-        let named = asked.get_all(header::IF_NONE_MATCH).iter();
-        named.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
-            |tag| {
-                let tag = tag.trim();
-                tag == "*" || tag.trim_start_matches("W/") == opaque
-            },
-        )
     }
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod escape;
+mod if_none_match;
 mod json;
 mod openapi;
 mod parse;
@@ -13,6 +14,7 @@ mod query;
 mod submission;
 
 pub use error::ApiError;
+pub use if_none_match::IfNoneMatch;
 pub use json::{address_answer, node, page, process, receipt, timestamp_answer};
 pub use openapi::OPENAPI;
 pub use parse::{ForeignEdge, ForeignNode, ForeignNodeError, ForeignPage, ForeignPageInfo};

@@ -6,28 +6,31 @@
 use axum::http::{HeaderMap, header};
 
 /// The tags of a request.
-#[derive(Clone, Copy)]
-pub(crate) struct IfNoneMatch<'a>(&'a HeaderMap);
+#[derive(Clone, Copy, Debug)]
+pub struct IfNoneMatch<'a>(&'a HeaderMap);
 
 impl<'a> IfNoneMatch<'a> {
     /// Those of these headers.
-    pub(crate) const fn of(headers: &'a HeaderMap) -> Self {
+    #[must_use]
+    pub const fn of(headers: &'a HeaderMap) -> Self {
         Self(headers)
     }
 
     /// Whether the client has an answer with this opaque tag, or (`*`) any answer at all.
-    pub(crate) fn matches(&self, tag: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, tag: &str) -> bool {
         let any = self.values().any(|value| value.trim_ascii() == b"*");
         any || self.tags().any(|given| given == tag.as_bytes())
     }
 
     /// Whether the client names this very tag.
-    pub(crate) fn names(&self, tag: &str) -> bool {
+    #[must_use]
+    pub fn names(&self, tag: &str) -> bool {
         self.tags().any(|given| given == tag.as_bytes())
     }
 
     /// The opaque parts of all tags, weak or not.
-    pub(crate) fn tags(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub fn tags(&self) -> impl Iterator<Item = &'a [u8]> {
         self.values().flat_map(|value| Tags { rest: value })
     }
 
