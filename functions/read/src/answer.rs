@@ -31,6 +31,8 @@ pub(crate) const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// Bytes are what strangers sent, on the origin of the explorer: no browser may take them for a script or a page.
+const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// JSON is compressed for those who take it so; the server that does it adds nothing to this.
 const BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 /// `/{id}` answers with JSON or a bundle.
@@ -116,6 +118,9 @@ impl<'a> Asked<'a> {
         }
         // On a 304 too: some gateways make up a type where there is none, and caches would take it over.
         headers.insert(header::CONTENT_TYPE, self.kind.clone());
+        if self.kind == BYTES {
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
+        }
         headers.insert(header::CACHE_CONTROL, kept);
         headers.insert(header::VARY, self.vary.clone());
     }

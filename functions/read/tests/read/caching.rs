@@ -100,6 +100,27 @@ async fn bundles_are_kept_for_ever_too_and_apart_from_the_json() {
     assert_eq!(bundle.header("cache-control"), "no-cache", "another process may have it earlier");
 }
 
+/// Strangers chose the bytes, and the explorer lies on the same origin.
+#[tokio::test]
+async fn bytes_are_never_taken_for_something_else() {
+    let (growing, schedules) = whole();
+    let (process, entry) = (schedules[0].process, &schedules[0].entries[5]);
+    let bytes = ("accept", "application/octet-stream");
+    for (path, headers) in [
+        (format!("/raw/{}", entry.message_id), &[][..]),
+        (format!("/raw/{}", entry.assignment_id), &[]),
+        (format!("/{process}"), &[bytes]),
+    ] {
+        let (answer, _) = growing.ask("GET", &path, headers).await;
+        assert_eq!(answer.header("content-type"), "application/octet-stream", "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        let known = [&[("if-none-match", answer.header("etag"))], headers].concat();
+        let (again, _) = growing.ask("GET", &path, &known).await;
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+        assert_eq!(again.header("x-content-type-options"), "nosniff", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn what_may_change_is_asked_for_again_and_costs_one_probe_or_one_read() {
     let (growing, schedules) = whole();
