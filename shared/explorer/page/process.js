@@ -1,7 +1,7 @@
 // A process: what it is, its schedule page by page, and the check of all of it.
 
 import { Problem, findJson, getBytes, getJson, getNewer, getPage } from "./api.js";
-import { canHash } from "./bytes.js";
+import { canHash, isId } from "./bytes.js";
 import { dataView } from "./data.js";
 import { announce, copier, el, facts, present, section } from "./dom.js";
 import { tagTable } from "./entry.js";
@@ -53,11 +53,18 @@ function about(id, own, newest, checked) {
   );
 }
 
+// Who signed it. `From-Process` is a tag like any other: whoever signs may write any process there.
+function sender(message) {
+  const said = tagOf(message, "From-Process");
+  const owner = short(message.owner.address);
+  if (said === undefined) return owner;
+  return [owner, el("span", { class: "said" }, " says ", isId(said) ? short(said) : value(said, { max: 40 }))];
+}
+
 /** A row, its place for the badge, and what the filter looks at. */
 function row({ message, assignment }) {
   const place = placeOf(assignment);
   const action = tagOf(message, "Action") ?? tagOf(message, "Type");
-  const from = tagOf(message, "From-Process") ?? message?.owner.address;
   const state = el("td", { class: "state" }, canHash ? "…" : "–");
   const open = el("a", { href: `#/message/${assignment.id}`, "aria-label": `Entry with nonce ${place.nonce}` }, count(place.nonce));
   const shown = el(
@@ -66,7 +73,7 @@ function row({ message, assignment }) {
     el("th", { scope: "row" }, open),
     el("td", { class: "when" }, time(place.timestamp, { short: true })),
     el("td", {}, message ? value(action ?? "none", { max: 80 }) : el("em", {}, "only assigned")),
-    el("td", { class: "from" }, from ? (/^[\w-]{43}$/.test(from) ? short(from) : value(from, { max: 40 })) : ""),
+    el("td", { class: "from" }, message ? sender(message) : ""),
     state,
   );
   const tags = [...(message?.tags ?? []), ...assignment.tags].map((tag) => `${tag.name}: ${tag.value}`);

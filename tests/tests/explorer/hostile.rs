@@ -1,7 +1,8 @@
 //! What strangers may put into a schedule, and what it may do to whoever looks at it: nothing.
 
 use crate::scene::Scene;
-use rota_testkit::{message, spawn};
+use rota_testkit::{MODULE, message, spawn};
+use serde_json::json;
 
 /// As large as an item may be by default, less its head.
 const HUGE_BYTES: usize = 10 * 1024 * 1024 - 4096;
@@ -27,6 +28,21 @@ async fn markup_stays_text_wherever_it_stands() {
     assert_eq!(page.count("main img, main script, a[href^='javascript']").await, 0);
     assert_eq!(page.eval("typeof window.owned").await, "undefined");
     assert_eq!(page.complaints(), [""; 0]);
+}
+
+/// Whoever signs may write any process into `From-Process`.
+#[tokio::test]
+async fn who_sent_it_is_who_signed_it_and_not_who_it_says() {
+    let scene = Scene::new().await;
+    let item = message(scene.process).tag("From-Process", MODULE).sign();
+    scene.post(&item).await;
+    let page = scene.open_process().await;
+    page.wait("document.querySelectorAll('.schedule .badge.ok').length === 2").await;
+    let from =
+        "[...document.querySelectorAll('tbody tr:nth-child(2) .from .id')].map((id) => id.title)";
+    assert_eq!(page.eval(from).await, json!([item.owner_address().to_string(), MODULE]));
+    assert!(page.text("tbody tr:nth-child(2) .said").await.trim().starts_with("says "));
+    assert_eq!(page.count("tbody tr:nth-child(1) .said").await, 0);
 }
 
 #[tokio::test]
