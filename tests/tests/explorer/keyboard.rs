@@ -40,6 +40,43 @@ async fn everything_can_be_done_without_a_pointer() {
     assert_eq!(page.complaints(), [""; 0]);
 }
 
+/// WCAG 2.1.4: who speaks to a device presses letters without meaning to.
+#[tokio::test]
+async fn keys_of_one_character_can_be_switched_off_and_stay_so() {
+    let scene = Scene::with(3).await;
+    let page = scene.open_process().await;
+    let row = "document.activeElement.closest('.schedule tbody tr') !== null";
+    let shortcuts = "document.querySelectorAll('[aria-keyshortcuts]').length";
+    page.wait("document.querySelectorAll('.schedule .badge').length === 4").await;
+    assert_eq!(page.eval(shortcuts).await, 2);
+    page.key("?").await;
+    page.click("#letters").await;
+    page.key("Escape").await;
+    page.wait("!document.getElementById('help').open").await;
+    for round in ["at once", "when the page is loaded again"] {
+        for key in ["j", "/", "?", "n"] {
+            page.key(key).await;
+        }
+        assert_eq!(page.eval(row).await, false, "{round}");
+        assert_eq!(page.eval("document.activeElement.id === 'search'").await, false, "{round}");
+        assert_eq!(page.eval("document.getElementById('help').open").await, false, "{round}");
+        assert_eq!(page.eval(shortcuts).await, 0, "{round}");
+        page.eval("document.querySelector('.schedule tbody a').focus()").await;
+        page.key("ArrowDown").await;
+        assert_eq!(page.eval("document.activeElement.innerText").await, "1", "{round}");
+        page.eval("document.body.dataset.old = 'yes'").await;
+        page.call("Page.reload", serde_json::json!({})).await;
+        page.wait("!document.body.dataset.old && document.querySelectorAll('.schedule .badge').length === 4").await;
+    }
+    page.click("#help-open").await;
+    page.click("#letters").await;
+    page.key("Escape").await;
+    page.wait("!document.getElementById('help').open").await;
+    page.eval("document.activeElement.blur()").await;
+    page.key("j").await;
+    assert_eq!(page.eval(row).await, true);
+}
+
 #[tokio::test]
 async fn the_first_tab_skips_to_the_content() {
     let scene = Scene::new().await;
