@@ -63,6 +63,9 @@ export const sha256 = (bytes) => digest("SHA-256", bytes);
 /** SHA-384. */
 export const sha384 = (bytes) => digest("SHA-384", bytes);
 
+/** SHA-512. */
+export const sha512 = (bytes) => digest("SHA-512", bytes);
+
 /** Text as the servers show it: invalid UTF-8 becomes U+FFFD. */
 export const shownAs = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 

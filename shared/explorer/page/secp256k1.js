@@ -1,7 +1,7 @@
-// The public key that an ECDSA signature over secp256k1 names (SEC 1 §4.1.6). Everything here is public, so nothing
-// is constant-time.
+// The public key that an ECDSA signature over secp256k1 names (SEC 1 §4.1.6).
 
 import { concat, numberBytes, numberOf } from "./bytes.js";
+import { inverse, mod, power } from "./field.js";
 
 const P = 2n ** 256n - 2n ** 32n - 977n;
 const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -11,20 +11,6 @@ const G = [
   1n,
 ];
 const NOTHING = [0n, 1n, 0n];
-
-const mod = (number, by) => ((number % by) + by) % by;
-
-function power(base, exponent, by) {
-  let result = 1n;
-  for (; exponent > 0n; exponent >>= 1n) {
-    if (exponent & 1n) result = (result * base) % by;
-    base = (base * base) % by;
-  }
-  return result;
-}
-
-// Both moduli are prime.
-const inverse = (number, by) => power(mod(number, by), by - 2n, by);
 
 // Jacobian coordinates: (x / z², y / z³).
 function double([x, y, z]) {

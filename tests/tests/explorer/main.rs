@@ -9,6 +9,7 @@
 
 mod browser;
 mod browsing;
+mod ed25519;
 mod function;
 mod hostile;
 mod keyboard;
