@@ -3,6 +3,10 @@
 // Until the head of an answer is there; ten megabytes over a phone may take longer.
 const HEAD_MS_MAX = 30_000;
 const RETRY_S_MAX = 300;
+// What may pass by itself: no answer at all, too busy, not there just now.
+const PASSING = [0, 429, 502, 503, 504];
+const TRIES_MAX = 6;
+const PATIENCE_S_MAX = 60;
 const base = new URL("./", location.href);
 
 /** Why there is no answer: the status, what the server says, when to come back. */
@@ -88,4 +92,32 @@ export async function getNewer(process, state, signal) {
   const newest = await whole(answer.json(), signal);
   state.tag = answer.headers.get("etag");
   return newest;
+}
+
+/** Waits, or throws when the page is left. */
+export const pause = (ms, signal) =>
+  new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const leave = () => (clearTimeout(timer), reject(signal.reason));
+    const timer = setTimeout(() => (signal.removeEventListener("abort", leave), resolve()), ms);
+    signal.addEventListener("abort", leave, { once: true });
+  });
+
+/**
+ * The answer to a question that is asked again while the trouble may pass, when the server says or after 1, 2, 4 … s.
+ * It throws the Problem after six times, or if the server wants to be left alone for more than a minute.
+ * `waiting` hears of each pause.
+ */
+export async function patiently(ask, { signal, waiting }) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const seconds = error.retryAfter ?? 2 ** (tries - 1);
+      const mayPass = error instanceof Problem && PASSING.includes(error.status);
+      if (!mayPass || tries === TRIES_MAX || seconds > PATIENCE_S_MAX) throw error;
+      waiting(error, seconds);
+      await pause(seconds * 1000, signal);
+    }
+  }
 }

@@ -1,6 +1,6 @@
-// A process: what it is, its schedule page by page, and the check of all of it.
+// A process: what it is, and its schedule page by page.
 
-import { Problem, findJson, getBytes, getJson, getNewer, getPage } from "./api.js";
+import { Problem, findJson, getBytes, getJson, getNewer, getPage, pause } from "./api.js";
 import { canHash, isId } from "./bytes.js";
 import { dataView } from "./data.js";
 import { announce, copier, el, facts, present, section } from "./dom.js";
@@ -12,17 +12,9 @@ import { count, plural, short, time, value } from "./text.js";
 import { badge, cannotCheck, faults } from "./verdict.js";
 
 const SIZES = [25, 50, 100];
-const VERIFY_LIMIT = 200;
-const FAULTS_MAX = 20;
 const POLL_MS = 2000;
-
-/** Waits, or throws when the page is left. */
-const pause = (ms, signal) =>
-  new Promise((resolve, reject) => {
-    const leave = () => (clearTimeout(timer), reject(signal.reason));
-    const timer = setTimeout(() => (signal.removeEventListener("abort", leave), resolve()), ms);
-    signal.addEventListener("abort", leave, { once: true });
-  });
+// While one follows, the row that has the focus is not taken away, unless the table becomes as long as this.
+const ROWS_MAX = 400;
 
 const link = (id, { after, limit, follow }) => {
   const query = new URLSearchParams({ after: String(Math.max(after, -1)), limit: String(limit) });
@@ -78,7 +70,7 @@ function row({ message, assignment }) {
   );
   const tags = [...(message?.tags ?? []), ...assignment.tags].map((tag) => `${tag.name}: ${tag.value}`);
   const words = [message?.id, message?.owner.address, assignment.id, ...tags].join("\n").toLowerCase();
-  return { shown, state, words };
+  return { shown, state, words, nonce: place.nonce };
 }
 
 // Checks a process's own entry, and puts what comes of it into `checked`.
@@ -91,8 +83,11 @@ async function checkRows(rows, nodes, follower, signal) {
   for (const [at, node] of nodes.entries()) {
     if (signal.aborted) return;
     const { all, state } = await checkNode(follower, node, (id) => getBytes(id, { signal }));
-    rows[at].state.replaceChildren(badge(state));
-    if (state !== "ok") rows[at].shown.after(el("tr", { class: "why" }, el("td", { colspan: "5" }, faults(all))));
+    const row = rows[at];
+    row.state.replaceChildren(badge(state));
+    if (state === "ok") continue;
+    row.why = el("tr", { class: "why" }, el("td", { colspan: "5" }, faults(all)));
+    row.shown.after(row.why);
   }
 }
 
@@ -159,18 +154,56 @@ class Schedule {
   /** Loads the page, scrolls to it if it was `asked` for, and checks it. */
   async load({ asked = false } = {}) {
     const { before, nodes, more } = await this.#page();
+    this.rows = [];
+    this.body.replaceChildren();
+    this.last = this.after;
+    const added = this.#add(nodes, more);
+    if (asked) document.getElementById("s-schedule").scrollIntoView();
+    this.follower = new Follower(this.id, this);
+    if (this.after >= 0) this.follower.startAfter(before);
+    if (canHash) await checkRows(added, nodes, this.follower, this.signal);
+  }
+
+  // Puts rows below those that are there.
+  #add(nodes, more) {
+    const added = nodes.map(row);
+    this.rows.push(...added);
+    this.body.append(...added.map(({ shown }) => shown));
     this.more = more;
-    this.rows = nodes.map(row);
-    this.body.replaceChildren(...this.rows.map(({ shown }) => shown));
-    this.first = nodes.length ? placeOf(nodes[0].assignment).nonce : this.after + 1;
-    this.last = nodes.length ? placeOf(nodes.at(-1).assignment).nonce : this.after;
+    if (nodes.length) this.last = placeOf(nodes.at(-1).assignment).nonce;
     this.head = Math.max(this.head, this.last);
+    this.first = this.rows[0]?.nonce ?? this.after + 1;
     this.#paging();
     this.#filtered();
-    if (asked) document.getElementById("s-schedule").scrollIntoView();
-    const follower = new Follower(this.id, this);
-    if (this.after >= 0) follower.startAfter(before);
-    if (canHash) await checkRows(this.rows, nodes, follower, this.signal);
+    return added;
+  }
+
+  // Takes the oldest rows away, up to the one that has the focus.
+  #shorten() {
+    const isHeld = ({ shown, why }) => [shown, why].some((part) => part?.contains(document.activeElement));
+    while (this.rows.length > this.limit && (this.rows.length > ROWS_MAX || !isHeld(this.rows[0]))) {
+      const { shown, why } = this.rows.shift();
+      shown.remove();
+      why?.remove();
+    }
+    this.first = this.rows[0].nonce;
+    this.#paging();
+  }
+
+  // Adds what is new up to nonce `head`; where that is more than a page, the newest page instead of all of it.
+  async #grow(head) {
+    if (head - this.last > this.limit) {
+      this.after = head - this.limit;
+      return this.load();
+    }
+    while (this.last < head) {
+      const { last } = this;
+      const { nodes, more } = await getPage(this.id, { after: last, limit: this.limit, signal: this.signal });
+      if (!(nodes.length && placeOf(nodes.at(-1).assignment).nonce > last)) throw new Problem("The server's pages do not go on.");
+      const added = this.#add(nodes, more);
+      this.#shorten();
+      if (canHash) await checkRows(added, nodes, this.follower, this.signal);
+    }
   }
 
   // The nodes of the page, and the one before it, which the first link is checked by. Where that one is so large
@@ -217,14 +250,13 @@ class Schedule {
         const newest = document.hidden ? null : await getNewer(this.id, seen, this.signal);
         const nonce = newest && placeOf(newest.assignment).nonce;
         if (newest && nonce > this.last) {
-          this.head = nonce;
-          this.after = Math.max(nonce - this.limit, -1);
-          await this.load();
+          await this.#grow(nonce);
           announce(`Newest entry: nonce ${nonce}`);
         }
         this.#tell("Following: new entries appear by themselves.");
       } catch (error) {
         if (this.signal.aborted) throw error;
+        seen.tag = null; // what is new may not be shown yet
         wait = (error.retryAfter ?? 10) * 1000;
         this.#tell(`${error.message} Asking again in ${plural(wait / 1000, "second")}.`);
       }
@@ -233,70 +265,19 @@ class Schedule {
   }
 }
 
-/** Checks everything from the first entry to nonce `head`; `progress` hears of each page. Gives what it came to. */
-export async function verifyAll(process, { imported, head, signal, progress }) {
-  const follower = new Follower(process, { imported });
-  const total = { entries: 0, wrong: 0, unknown: 0, faults: [] };
-  for (let [after, more] = [-1, true]; more; ) {
-    const page = await getPage(process, { after, to: head, limit: VERIFY_LIMIT, signal });
-    const places = page.nodes.map(({ assignment }) => placeOf(assignment).nonce);
-    for (const node of page.nodes) {
-      const { all, state } = await checkNode(follower, node, (id) => getBytes(id, { signal }));
-      total.entries += 1;
-      if (state === "bad") total.wrong += 1;
-      if (state === "unknown") total.unknown += 1;
-      if (state !== "ok" && total.faults.length < FAULTS_MAX) total.faults.push({ node, all });
-    }
-    progress(total.entries);
-    const last = places.at(-1);
-    if (page.more && !(last > after)) throw new Problem("The server's pages do not go on.");
-    if (!page.more && last !== head) throw new Problem(`The server's pages end with nonce ${last ?? after}, its newest entry has nonce ${head}.`);
-    [after, more] = [last, page.more];
-  }
-  return total;
-}
-
-function told({ entries, wrong, unknown, faults: found }, seconds) {
-  const took = `(${seconds.toFixed(1)} s)`;
-  const state = wrong ? "bad" : unknown ? "unknown" : "ok";
-  const text = {
-    bad: `${plural(entries, "entry", "entries")}: ${count(wrong)} wrong ${took}`,
-    unknown: `${plural(entries, "entry", "entries")}: ${count(unknown)} cannot be checked completely ${took}`,
-    ok: `${plural(entries, "entry", "entries")}: all links and signatures verify ${took}`,
-  }[state];
-  announce(text);
-  const list = found.map(({ node, all }) => {
-    const { nonce } = placeOf(node.assignment);
-    return el("li", {}, el("a", { href: `#/message/${node.assignment.id}` }, `nonce ${nonce}`), faults(all));
-  });
-  return [el("p", { class: "overall" }, badge(state, text)), list.length ? el("ul", { class: "found" }, list) : ""];
-}
-
 function verifier(id, { imported, newest, signal }) {
   const head = placeOf(newest.assignment).nonce;
   const result = el("div", { id: "verified" });
-  const start = el("button", { type: "button", id: "verify", disabled: !canHash }, "Verify the whole schedule");
-  start.addEventListener("click", async () => {
-    const cancel = new AbortController();
-    const stop = el("button", { type: "button", click: () => cancel.abort() }, "Cancel");
-    const bar = el("progress", { max: String(head + 1), value: "0", "aria-label": "Entries checked" });
-    const at = el("span", {}, "0");
-    const progress = (entries) => ((bar.value = entries), (at.textContent = `${count(entries)} of ${count(head + 1)}`));
-    result.replaceChildren(el("p", { class: "running" }, bar, " ", at, " ", stop));
-    start.disabled = true;
-    const started = performance.now();
-    try {
-      const both = AbortSignal.any([signal, cancel.signal]);
-      const total = await verifyAll(id, { imported, head, signal: both, progress });
-      result.replaceChildren(...told(total, (performance.now() - started) / 1000));
-    } catch (error) {
-      if (signal.aborted) return;
-      const text = cancel.signal.aborted ? `Cancelled after ${at.textContent} entries.` : `Stopped after ${at.textContent} entries: ${error.message}`;
-      announce(text);
-      result.replaceChildren(el("p", { class: "note" }, text));
-    }
-    start.disabled = false;
-  });
+  let isComing = false;
+  const begin = async () => {
+    if (isComing) return;
+    isComing = true;
+    const whole = await import("./whole.js").catch(() => null);
+    isComing = false;
+    if (whole) await whole.verify(id, { imported, head, signal, start, result });
+    else result.replaceChildren(el("p", { class: "note", role: "alert" }, "A part of this page did not come. Load the page again."));
+  };
+  const start = el("button", { type: "button", id: "verify", disabled: !canHash, click: begin }, "Verify the whole schedule");
   return el("div", { class: "verifier" }, cannotCheck(), start, result);
 }
 

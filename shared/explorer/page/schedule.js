@@ -40,14 +40,19 @@ export class Follower {
     this.before = node ? { ...placeOf(node.assignment), id: node.assignment.id, owner: node.assignment.owner.key } : null;
   }
 
-  /** The verdicts on the next node's place. */
+  /** Another one that goes on from the same place. */
+  copy() {
+    return Object.assign(new Follower(this.process), this);
+  }
+
+  /** The verdicts on the next node's place. The one after it may be asked for before they are there. */
   async follow({ message, assignment }) {
     const place = placeOf(assignment);
-    const verdicts = [this.#belongs(place, message), await this.#link(place), this.#time(place)];
-    verdicts.push(this.#nonce(place), this.#scheduler(assignment));
+    const { before, isStart } = this;
     this.before = { ...place, id: assignment.id, owner: assignment.owner.key };
     this.isStart = false;
-    return verdicts;
+    const from = { before, isStart };
+    return [this.#belongs(place, message), await this.#link(place, from), this.#time(place, from), this.#nonce(place, from), this.#scheduler(assignment, from)];
   }
 
   #belongs(place, message) {
@@ -61,37 +66,37 @@ export class Follower {
     return ok("Process", "the tags name this process and this message");
   }
 
-  #nonce({ nonce }) {
-    if (!this.isStart && !this.before) return unknown("Nonce", "the entry before is not at hand");
-    const expected = this.isStart ? 0 : this.before.nonce + 1;
+  #nonce({ nonce }, { before, isStart }) {
+    if (!isStart && !before) return unknown("Nonce", "the entry before is not at hand");
+    const expected = isStart ? 0 : before.nonce + 1;
     return nonce === expected ? ok("Nonce", `${nonce} follows`) : bad("Nonce", mismatch(expected, nonce));
   }
 
-  async #link({ chain }) {
-    if (!this.isStart && !this.before) return unknown("Hash chain", "the entry before is not at hand");
+  async #link({ chain }, { before, isStart }) {
+    if (!isStart && !before) return unknown("Hash chain", "the entry before is not at hand");
     let from;
     try {
-      from = this.isStart ? unb64(this.process) : concat(unb64(this.before.id), unb64(this.before.chain));
+      from = isStart ? unb64(this.process) : concat(unb64(before.id), unb64(before.chain));
     } catch {
       return bad("Hash chain", "the entry before has none to go on from");
     }
     const expected = b64(await sha256(from));
     if (chain !== expected) return bad("Hash chain", mismatch(expected, chain ?? "none"));
-    const of = this.isStart ? "of the process id" : "of the assignment before and its chain";
+    const of = isStart ? "of the process id" : "of the assignment before and its chain";
     return ok("Hash chain", `is SHA-256 ${of}`);
   }
 
-  #time({ timestamp }) {
+  #time({ timestamp }, { before, isStart }) {
     if (Number.isNaN(timestamp)) return bad("Time", "the timestamp is no number");
-    if (!this.before) return this.isStart ? ok("Time", "is the first") : unknown("Time", "the entry before is not at hand");
-    const after = timestamp - this.before.timestamp;
+    if (!before) return isStart ? ok("Time", "is the first") : unknown("Time", "the entry before is not at hand");
+    const after = timestamp - before.timestamp;
     if (after > 0) return ok("Time", `${after} ms after the entry before`);
     if (after === 0 && this.imported) return ok("Time", "the same as before: an imported schedule may have that");
-    return bad("Time", `expected more than ${this.before.timestamp} ms, found ${timestamp} ms`);
+    return bad("Time", `expected more than ${before.timestamp} ms, found ${timestamp} ms`);
   }
 
-  #scheduler({ owner }) {
-    if (!this.before || this.before.owner === owner.key) return ok("Scheduler", owner.address);
+  #scheduler({ owner }, { before }) {
+    if (!before || before.owner === owner.key) return ok("Scheduler", owner.address);
     return bad("Scheduler", `another key than that of the entry before signed it: ${owner.address}`);
   }
 }

@@ -52,6 +52,7 @@ pub(crate) const FILES: &[File] = files! {
     "signature.js": SCRIPT,
     "text.js": SCRIPT,
     "verdict.js": SCRIPT,
+    "whole.js": SCRIPT,
 };
 
 /// The hash of all files: as long as it is the same, so are they.
@@ -72,9 +73,12 @@ pub(crate) fn page() -> String {
 mod tests {
     use super::*;
 
-    /// Every name in quotes that begins with `./` in a module.
+    /// What a module imports, at once or later.
     fn imports(text: &str) -> impl Iterator<Item = &str> {
-        text.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next())
+        ["from \"./", "import(\"./"]
+            .into_iter()
+            .flat_map(|before| text.split(before).skip(1))
+            .filter_map(|rest| rest.split('"').next())
     }
 
     #[test]

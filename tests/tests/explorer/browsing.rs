@@ -3,6 +3,7 @@
 use crate::scene::Scene;
 use rota_ans104::WalletKind;
 use rota_testkit::{MODULE, message};
+use serde_json::json;
 
 #[tokio::test]
 async fn the_start_page_tells_who_schedules_here() {
@@ -131,6 +132,38 @@ async fn new_entries_appear_while_one_follows() {
     page.wait("document.querySelectorAll('.schedule .badge.ok').length === 5").await;
 }
 
+/// Who reads an entry keeps it, and nothing is asked for or verified twice.
+#[tokio::test]
+async fn what_is_new_is_added_below_and_all_else_stays() {
+    let scene = Scene::with(25).await;
+    let page = scene.open(&format!("process/{}?after=0&limit=25&follow=1", scene.process)).await;
+    let verified =
+        |count: u32| format!("document.querySelectorAll('.schedule .badge.ok').length === {count}");
+    page.wait(&verified(25)).await;
+    page.shows("Following").await;
+    page.eval(
+        "window.first = document.querySelector('.schedule tbody tr');
+         window.last = document.querySelector('.schedule tbody tr:last-child');
+         first.querySelector('a').focus();
+         performance.clearResourceTimings();",
+    )
+    .await;
+    for count in [26, 27] {
+        scene.post(&message(scene.process).tag("Action", "New").sign()).await;
+        page.wait(&verified(count)).await;
+    }
+    let state = "[first.isConnected, last.isConnected, first.contains(document.activeElement),
+        performance.getEntriesByType('resource').filter(({ name }) => name.includes('limit=')).map(({ name }) => name.match(/from-nonce=([-0-9]+)/)[1])]";
+    assert_eq!(page.eval(state).await, json!([true, true, true, ["25", "26"]]));
+    page.shows("1 to 27 of 27").await;
+    page.eval("document.activeElement.blur()").await;
+    scene.post(&message(scene.process).tag("Action", "New").sign()).await;
+    page.shows("4 to 28 of 28").await;
+    page.wait(&verified(25)).await;
+    assert_eq!(page.eval("[first.isConnected, last.isConnected]").await, json!([false, true]));
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
 #[tokio::test]
 async fn checking_everything_tells_how_far_it_is_and_can_be_stopped() {
     let scene = Scene::with(450).await;
@@ -147,7 +180,9 @@ async fn checking_everything_tells_how_far_it_is_and_can_be_stopped() {
     )
     .await;
     page.shows("Cancelled after 200 of 451 entries").await;
-    page.click("#verify").await;
+    page.click("#continue").await;
     page.shows("451 entries: all links and signatures verify").await;
+    let from = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('limit=200')).map(({ name }) => name.match(/from-nonce=([-0-9]+)/)[1]).filter((nonce) => nonce === '-1').length";
+    assert_eq!(page.eval(from).await, 1, "it began again");
     crate::page::note(&page.text("#verified").await);
 }

@@ -19,6 +19,7 @@ mod scene;
 mod tampering;
 mod trouble;
 mod vectors;
+mod whole;
 
 /// The `rota` command.
 const ROTA: &str = env!("CARGO_BIN_EXE_rota-under-test");

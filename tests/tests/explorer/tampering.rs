@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 /// What the liar does to a JSON answer, and to the bytes of an item.
 #[derive(Clone, Copy)]
-struct Lies {
+pub(crate) struct Lies {
     json: fn(&mut Value),
     bytes: fn(&mut Vec<u8>),
 }
 
-const HONEST: Lies = Lies { json: |_| {}, bytes: |_| {} };
+pub(crate) const HONEST: Lies = Lies { json: |_| {}, bytes: |_| {} };
 
 /// A server that passes everything on but for its lies.
 async fn liar(honest: Client, lies: Lies) -> String {
@@ -31,14 +31,14 @@ async fn liar(honest: Client, lies: Lies) -> String {
 }
 
 /// The URL of a server. It ends with the test's runtime.
-async fn served(app: Router) -> String {
+pub(crate) async fn served(app: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }
 
-async fn pass(honest: &Client, target: &str, lies: Lies) -> Response {
+pub(crate) async fn pass(honest: &Client, target: &str, lies: Lies) -> Response {
     let answer = honest.get(target).await;
     let kind = answer.header("content-type").unwrap_or_default().to_owned();
     let mut body = answer.body.to_vec();
