@@ -50,6 +50,15 @@ pub enum ModelError {
     /// The schema could not be brought up to date.
     #[error("the database's schema cannot be migrated")]
     Migrate(#[source] MigrateError),
+    /// With `rds_iam` the readers' role takes the password away from the login that made it; it was taken back.
+    #[error(
+        "readers cannot be given tokens by this login: as a member of {role} it could not log in with its \
+         password any more; make {role} as the server's master user"
+    )]
+    LocksOut {
+        /// The readers' role.
+        role: String,
+    },
     /// Not the URL of a Postgres database.
     #[error("not a database: expected postgres://user:password@host:port/database")]
     Url(#[source] sqlx::Error),

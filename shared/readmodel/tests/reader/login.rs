@@ -2,7 +2,7 @@
 
 use crate::house::{House, NOBODY, reader};
 use rota_aws::{DatabaseLogin, stand_in};
-use rota_readmodel::{DatabaseUrl, ReadModelConfig, ReaderRole, grant_reading};
+use rota_readmodel::{DatabaseUrl, ModelError, ReadModelConfig, ReaderRole, grant_reading};
 use rota_schedule::{ReadError, ScheduleReader as _};
 use rota_service::Setting as _;
 use rota_testkit::postgres::AskingForPasswords;
@@ -12,11 +12,11 @@ const ROLE: &str = "rota_reader_of_tests";
 /// Later than everything in the suite's schedules.
 const AFTER_ALL: u64 = 10_000;
 
-/// The same server and database, as [`ROLE`].
-fn as_reader(url: &str) -> DatabaseUrl {
+/// The same server and database, as another role.
+fn as_role(role: &str, url: &str) -> DatabaseUrl {
     let (scheme, rest) = url.split_once("://").unwrap();
     let (_, server) = rest.split_once('@').unwrap();
-    format!("{scheme}://{ROLE}@{server}").parse().unwrap()
+    format!("{scheme}://{role}@{server}").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,8 +36,8 @@ async fn the_reading_role_answers_everything_and_may_do_nothing_else() {
     house.commit(&schedules, AFTER_ALL).await;
     house.replica.caught_up();
     let config = ReadModelConfig {
-        replicas: vec![as_reader(&house.replica.url("rota"))],
-        primary: Some(as_reader(&house.primary.url("rota"))),
+        replicas: vec![as_role(ROLE, &house.replica.url("rota"))],
+        primary: Some(as_role(ROLE, &house.primary.url("rota"))),
         ..ReadModelConfig::default()
     };
     reader_suite(&reader(config), &schedules).await;
@@ -49,12 +49,41 @@ async fn the_reading_role_answers_everything_and_may_do_nothing_else() {
     assert_eq!(may(tables), all);
     let roles = format!(
         "SELECT concat_ws(',', rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, \
+         rolconnlimit < current_setting('max_connections')::int AND rolconnlimit > 0, \
          pg_has_role('{ROLE}', 'rds_iam', 'MEMBER')) FROM pg_roles WHERE rolname = '{ROLE}'"
     );
-    assert_eq!(may(&roles), "t,f,f,f,t");
+    assert_eq!(may(&roles), "t,f,f,f,t,t");
     house.primary.sql("rota", &format!("REVOKE SELECT ON bodies FROM {ROLE}"));
     grant_reading(&url, &role).await.unwrap();
     assert_eq!(may(tables), all, "what was taken away is given back at the next start");
+}
+
+/// On a server whose `pg_hba.conf` asks members of `rds_iam` for a token, as Amazon's does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_the_grant_would_lock_out_takes_it_back() {
+    let house = House::new().await;
+    let (role, admin) =
+        (ReaderRole::parse(ROLE).unwrap(), |sql: &str| house.primary.sql("rota", sql));
+    admin("CREATE ROLE rds_iam; CREATE ROLE maker LOGIN CREATEROLE");
+    admin(&format!("CREATE ROLE {ROLE} LOGIN"));
+    for table in ["entries", "bodies", "processes", "writer_progress"] {
+        admin(&format!("GRANT SELECT ON {table} TO {ROLE}"));
+    }
+    let rules = "('host all +rds_iam all reject'), ('host all all all trust'), \
+                 ('host replication all all trust')";
+    let file = admin("SHOW hba_file");
+    admin(&format!("COPY (VALUES {rules}) TO '{file}'"));
+    admin("SELECT pg_reload_conf()");
+    let maker = as_role("maker", &house.primary.url("rota"));
+    let is_member = format!("SELECT pg_has_role('{ROLE}', 'rds_iam', 'MEMBER')");
+
+    admin(&format!("GRANT {ROLE} TO maker")); // as Postgres 16 does by itself
+    let refused = grant_reading(&maker, &role).await;
+    assert!(matches!(&refused, Err(ModelError::LocksOut { role }) if role == ROLE), "{refused:?}");
+    assert_eq!(admin(&is_member), "f");
+    admin(&format!("REVOKE {ROLE} FROM maker"));
+    grant_reading(&maker, &role).await.unwrap();
+    assert_eq!(admin(&is_member), "t");
 }
 
 #[tokio::test(flavor = "multi_thread")]
