@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 const POSTS: usize = 60;
-/// What 99 posts of a hundred must stay under, in a debug build on a busy machine. A post that waited
-/// for an upstream would take seconds.
-const POST_P99: Duration = Duration::from_millis(500);
+/// What nine posts of ten must stay under, in a debug build on a busy machine: one of many may meet a slow fsync
+/// or another test. If posts waited for an upstream, all of them would, and for seconds.
+const POST_P90: Duration = Duration::from_millis(500);
+/// What every one must stay under: a quarter of what waiting for an upstream that hangs would take.
+const POST_MAX: Duration = Duration::from_secs(5);
 const HANG: Duration = Duration::from_secs(20);
 const RECOVERS_WITHIN: Duration = Duration::from_secs(30);
 const HOUR_MS: u64 = 3_600_000;
@@ -31,8 +33,9 @@ async fn posts_are_quick(site: &Site, rota: &RotaProcess, what: &str) {
         times.push(since.elapsed());
     }
     times.sort_unstable();
-    let p99 = times[times.len() * 99 / 100];
-    assert!(p99 < POST_P99, "with {what}, the slowest posts take {p99:?}");
+    let (p90, slowest) = (times[times.len() * 9 / 10], times[times.len() - 1]);
+    let is_quick = p90 < POST_P90 && slowest < POST_MAX;
+    assert!(is_quick, "with {what}, posts take {p90:?}, the slowest {slowest:?}");
 }
 
 /// The block height that it tells.
