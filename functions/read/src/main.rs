@@ -33,7 +33,7 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
         model.login = Some(DatabaseLogin::new(&sdk_config().await)?);
     }
     let reader = ReadModel::new(model, Arc::clone(&clock));
-    let meter = meter(&reader, Arc::clone(&clock));
+    let meter = meter(&reader, settings.function.namespace, Arc::clone(&clock));
     let app = router(Arc::new(ReadState { reader, clock }), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)

@@ -95,6 +95,7 @@ impl Base {
             .with_context(|| format!("cannot open the ledger {}", dir.display()))?;
         let vitals = Vitals::new(VitalsOf {
             name: settings.writer_name.clone(),
+            namespace: settings.metrics_namespace.clone(),
             http: http.clone(),
             writer: writer_metrics.clone(),
             ledger: ledger.clone(),

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use rota_archive::ArchiveSettings;
 use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
 use rota_readmodel::ReadModelConfig;
+use rota_service::emf::Namespace;
 use rota_service::trace::TraceSettings;
 use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_writer::{
@@ -66,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) metrics: bool,
     /// Between two lines of the metrics log; `None`: there is none.
     pub(crate) metrics_log_interval: Option<Duration>,
+    pub(crate) metrics_namespace: Namespace,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
     pub(crate) traces: TraceSettings,
@@ -96,6 +98,7 @@ impl Settings {
             },
             metrics: env.or("ENABLE_METRICS", true)?,
             metrics_log_interval: metrics_log_interval(env)?,
+            metrics_namespace: Namespace::read(env)?,
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
             log_filter: env.or("RUST_LOG", rota_service::logs::DEFAULT_FILTER.to_owned())?,
             traces: TraceSettings::read(env, "rota-writer")?,

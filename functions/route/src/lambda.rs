@@ -5,7 +5,8 @@ use axum::Router;
 use rota_directory::DirectorySettings;
 use rota_lambda::{FunctionSettings, Limits, Meter};
 use rota_schedule::{Directory, SystemClock};
-use rota_service::{ByteSize, ConfigError, Env, emf};
+use rota_service::emf::{self, Namespace};
+use rota_service::{ByteSize, ConfigError, Env};
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,9 +47,9 @@ impl Settings {
 
 /// Lines of the metrics log, with what the router counts.
 #[must_use]
-pub fn meter(metrics: RouteMetrics) -> Meter {
+pub fn meter(metrics: RouteMetrics, namespace: Namespace) -> Meter {
     let clock = Arc::new(SystemClock);
-    Meter::with("route", clock, emf::stdout, move || metrics.failures(), Vec::new)
+    Meter::with("route", namespace, clock, emf::stdout, move || metrics.failures(), Vec::new)
 }
 
 /// All routes over `state`, at most `concurrency` requests at once, in the layers of a function.

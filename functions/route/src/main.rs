@@ -21,7 +21,7 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     let directory = settings.directory.open().await?;
     let metrics = RouteMetrics::default();
     let state = RouteState::new(directory, settings.route, metrics.clone());
-    let meter = rota_route::lambda::meter(metrics);
+    let meter = rota_route::lambda::meter(metrics, settings.function.namespace);
     let app = router(Arc::new(state), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use rota_schedule::Clock;
-use rota_service::emf::{Line, Unit};
+use rota_service::emf::{Line, Namespace, Unit};
 use rota_service::trace;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +35,7 @@ pub struct Meter(Arc<Inner>);
 
 struct Inner {
     function: &'static str,
+    namespace: Namespace,
     clock: Arc<dyn Clock>,
     sink: Box<Sink>,
     more: More,
@@ -69,18 +70,19 @@ impl More {
 }
 
 impl Meter {
-    /// A meter of a function of this name that writes to `sink`, one call a line.
+    /// A meter of a function of this name that writes to `sink`, one call a line, in the default namespace.
     pub fn new(
         function: &'static str,
         clock: Arc<dyn Clock>,
         sink: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
-        Self::with(function, clock, sink, Counts::new, Gauges::new)
+        Self::with(function, Namespace::default(), clock, sink, Counts::new, Gauges::new)
     }
 
-    /// The same, with what the function counts and what it is like.
+    /// The same in this namespace, with what the function counts and what it is like.
     pub fn with(
         function: &'static str,
+        namespace: Namespace,
         clock: Arc<dyn Clock>,
         sink: impl Fn(&str) + Send + Sync + 'static,
         counts: impl Fn() -> Counts + Send + Sync + 'static,
@@ -89,7 +91,7 @@ impl Meter {
         let (counts, gauges) = (Box::new(counts), Box::new(gauges));
         let more = More { counts, gauges, told: Mutex::default() };
         let (sink, warm) = (Box::new(sink), AtomicBool::new(false));
-        Self(Arc::new(Inner { function, clock, sink, more, warm }))
+        Self(Arc::new(Inner { function, namespace, clock, sink, more, warm }))
     }
 }
 
@@ -125,7 +127,7 @@ struct Seen {
 impl Seen {
     fn write(&self) {
         let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let mut line = Line::of("function", self.meter.0.function);
+        let mut line = Line::of(&self.meter.0.namespace, "function", self.meter.0.function);
         line.property("route", route);
         line.metric("duration", Unit::Milliseconds, self.millis);
         line.metric("body", Unit::Bytes, self.bytes as f64);

@@ -1,6 +1,7 @@
 //! What every function can be told, by its environment.
 
 use crate::ResponseMode;
+use rota_service::emf::Namespace;
 use rota_service::trace::TraceSettings;
 use rota_service::{ConfigError, Env, LogFormat, logs};
 
@@ -14,6 +15,8 @@ pub struct FunctionSettings {
     pub concurrency: usize,
     /// `LAMBDA_RESPONSE`: how answers leave.
     pub response: ResponseMode,
+    /// `METRICS_NAMESPACE`: of the lines of the metrics log.
+    pub namespace: Namespace,
     /// `LOG_FORMAT`.
     pub log_format: LogFormat,
     /// `RUST_LOG`.
@@ -36,6 +39,7 @@ impl FunctionSettings {
         Ok(Self {
             concurrency: env.or(concurrency, CONCURRENCY_MAX_DEFAULT)?,
             response: env.or("LAMBDA_RESPONSE", ResponseMode::default())?,
+            namespace: Namespace::read(env)?,
             log_format: env.or("LOG_FORMAT", LogFormat::Auto)?,
             log_filter: env.or("RUST_LOG", logs::DEFAULT_FILTER.to_owned())?,
             traces: TraceSettings::read(env, service)?,
@@ -46,6 +50,7 @@ impl FunctionSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rota_service::Setting as _;
 
     #[test]
     fn every_setting_is_read_and_a_wrong_one_is_named() {
@@ -58,13 +63,17 @@ mod tests {
         let all = [
             ("MINE_MAX", "5"),
             ("LAMBDA_RESPONSE", "buffer"),
+            ("METRICS_NAMESPACE", "rota-dev"),
             ("LOG_FORMAT", "json"),
             ("RUST_LOG", "debug"),
         ];
         let settings = read(&all).unwrap();
         assert_eq!((settings.concurrency, settings.response), (5, ResponseMode::Buffer));
         assert_eq!((settings.log_format, settings.log_filter.as_str()), (LogFormat::Json, "debug"));
-        for (name, value) in [("LAMBDA_RESPONSE", "streams"), ("MINE_MAX", "-1")] {
+        assert_eq!(settings.namespace.show(), "rota-dev");
+        let wrong =
+            [("LAMBDA_RESPONSE", "streams"), ("MINE_MAX", "-1"), ("METRICS_NAMESPACE", "rota dev")];
+        for (name, value) in wrong {
             assert!(read(&[(name, value)]).unwrap_err().to_string().contains(name));
         }
     }

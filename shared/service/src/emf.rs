@@ -4,14 +4,55 @@
 //! One line has one dimension, numbers under flat names, and what the format allows at most
 //! ([`METRICS_MAX`]). It must not know what is measured.
 
+use crate::{ConfigError, Env, Setting};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::sync::Arc;
 
-/// The namespace of all metrics.
-pub const NAMESPACE: &str = "rota";
+/// The namespace of metrics unless configured otherwise.
+const NAMESPACE_DEFAULT: &str = "rota";
+/// The most characters of a namespace (CloudWatch, `PutMetricData`).
+const NAMESPACE_MAX: usize = 255;
 /// The most metrics that a line may declare (EMF specification, `Metrics`).
 pub const METRICS_MAX: usize = 100;
+
+/// What metrics of one installation are told apart by from those of another: names of writers and functions
+/// are the same everywhere, and one alarm must not be answered for by the other's metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace(Arc<str>);
+
+impl Namespace {
+    /// `METRICS_NAMESPACE`.
+    ///
+    /// # Errors
+    /// CloudWatch would not take it.
+    pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
+        env.or("METRICS_NAMESPACE", Self::default())
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self(NAMESPACE_DEFAULT.into())
+    }
+}
+
+impl Setting for Namespace {
+    const EXPECTS: &'static str = "1 to 255 letters, digits and . - _ / # :, which begin neither \
+                                   with : nor with AWS/";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".-_/#:".contains(c);
+        let is_taken = text.starts_with(':') || text.starts_with("AWS/");
+        let fits = (1..=NAMESPACE_MAX).contains(&text.len());
+        (fits && !is_taken && text.chars().all(is_allowed)).then(|| Self(text.into()))
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
 
 /// What a number counts, in the words of CloudWatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +86,7 @@ impl Unit {
 /// A line that is being put together.
 #[derive(Debug)]
 pub struct Line {
+    namespace: Namespace,
     dimension: &'static str,
     members: Map<String, Value>,
     declared: Vec<Value>,
@@ -53,9 +95,9 @@ pub struct Line {
 impl Line {
     /// A line of the `value` of a dimension. Its values must be few: each is a metric of its own.
     #[must_use]
-    pub fn of(dimension: &'static str, value: &str) -> Self {
+    pub fn of(namespace: &Namespace, dimension: &'static str, value: &str) -> Self {
         let members = Map::from_iter([(dimension.to_owned(), value.into())]);
-        Self { dimension, members, declared: Vec::new() }
+        Self { namespace: namespace.clone(), dimension, members, declared: Vec::new() }
     }
 
     /// Adds a metric. What is no number (NaN, infinite) or above [`METRICS_MAX`] is left out: the whole line
@@ -77,9 +119,9 @@ impl Line {
     /// The line without its end, as of `now` (milliseconds since 1970).
     #[must_use]
     pub fn text(self, now: u64) -> String {
-        let Self { dimension, mut members, declared } = self;
+        let Self { namespace, dimension, mut members, declared } = self;
         let directive =
-            json!({"Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": declared});
+            json!({"Namespace": &*namespace.0, "Dimensions": [[dimension]], "Metrics": declared});
         members
             .insert("_aws".to_owned(), json!({"Timestamp": now, "CloudWatchMetrics": [directive]}));
         Value::Object(members).to_string()
@@ -110,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_line_declares_what_it_holds() {
-        let mut line = Line::of("writer", "su-1");
+        let namespace = Namespace::parse("rota-dev").unwrap();
+        let mut line = Line::of(&namespace, "writer", "su-1");
         line.metric("entries", Unit::Count, 3.0);
         line.metric("sign_p99_ms".to_owned(), Unit::Milliseconds, 1.25);
         line.property("status", 200);
@@ -119,7 +162,7 @@ mod tests {
             "_aws": {
                 "Timestamp": 1_700_000_000_000_u64,
                 "CloudWatchMetrics": [{
-                    "Namespace": "rota",
+                    "Namespace": "rota-dev",
                     "Dimensions": [["writer"]],
                     "Metrics": [
                         {"Name": "entries", "Unit": "Count"},
@@ -133,8 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_is_one_that_cloudwatch_takes() {
+        let read =
+            |text: &str| Namespace::read(&mut Env::from_pairs([("METRICS_NAMESPACE", text)]));
+        assert_eq!(read(" ").unwrap().show(), "rota");
+        let longest = "n".repeat(NAMESPACE_MAX);
+        for text in ["r", "rota-dev", "a.b_c/d#e:9", &longest] {
+            assert_eq!(read(text).unwrap().show(), text);
+        }
+        let longer = "n".repeat(NAMESPACE_MAX + 1);
+        for text in ["two words", "a\"b", "größe", ":rota", "AWS/Lambda", "a,b", &longer] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.starts_with("METRICS_NAMESPACE is "), "{error}");
+        }
+    }
+
+    #[test]
     fn what_would_spoil_a_line_is_left_out() {
-        let mut line = Line::of("writer", "su-1");
+        let mut line = Line::of(&Namespace::default(), "writer", "su-1");
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             line.metric("bad", Unit::Bytes, value);
         }

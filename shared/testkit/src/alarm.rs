@@ -2,7 +2,8 @@
 //! templates watches, and sees that it fires.
 //!
 //! A metric counts only if the log line is in the embedded metric format and declares it under the alarm's
-//! namespace and exactly its dimensions, as CloudWatch would take it in.
+//! namespace and exactly its dimensions, as CloudWatch would take it in. What an alarm says that is not known
+//! here is refused: it would be evaluated in another way than tried.
 
 use crate::lambda::Lambda;
 use serde_json::Value;
@@ -31,6 +32,27 @@ pub fn template(name: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Seconds between two lines of a writer's metrics log, as the templates say (`METRICS_LOG_INTERVAL`). Tests
+/// let them come sooner; each stands for as long.
+pub const LINE_SECONDS: usize = 60;
+/// All that an alarm may say.
+const KNOWN: [&str; 14] = [
+    "AlarmName",
+    "AlarmDescription",
+    "Namespace",
+    "MetricName",
+    "Dimensions",
+    "Statistic",
+    "ExtendedStatistic",
+    "ComparisonOperator",
+    "Threshold",
+    "Period",
+    "EvaluationPeriods",
+    "TreatMissingData",
+    "AlarmActions",
+    "OKActions",
+];
+
 /// How long what was logged may be on its way.
 const LOGGED_MAX: Duration = Duration::from_secs(10);
 
@@ -43,12 +65,15 @@ pub struct Alarm {
     statistic: String,
     comparison: String,
     threshold: f64,
+    /// How many minutes one value of the statistic is of.
+    period: usize,
+    /// How many such values it looks at.
     periods: usize,
     missing_breaches: bool,
 }
 
-/// The lines that a process logged in one period of an alarm.
-pub type Period = Vec<Value>;
+/// What was logged in [`LINE_SECONDS`].
+pub type Minute = Vec<Value>;
 
 impl Alarm {
     /// The alarms of a template, with these parameters over its defaults.
@@ -66,6 +91,12 @@ impl Alarm {
     }
 
     fn of(made: &Value, value: impl Fn(&Value) -> String) -> Self {
+        for name in made.as_object().unwrap().keys() {
+            assert!(KNOWN.contains(&name.as_str()), "{name} is not known here");
+        }
+        let number = |name: &str| value(&made[name]).parse::<usize>().unwrap();
+        let seconds = number("Period");
+        assert!(seconds > 0 && seconds % LINE_SECONDS == 0, "no line stands for {seconds} s");
         let dimensions = made["Dimensions"].as_array().unwrap().iter();
         let statistic = made.get("Statistic").unwrap_or(&made["ExtendedStatistic"]);
         Self {
@@ -74,37 +105,42 @@ impl Alarm {
             statistic: value(statistic),
             comparison: value(&made["ComparisonOperator"]),
             threshold: value(&made["Threshold"]).parse().unwrap(),
-            periods: value(&made["EvaluationPeriods"]).parse().unwrap(),
-            missing_breaches: value(&made["TreatMissingData"]) == "breaching",
+            period: seconds / LINE_SECONDS,
+            periods: number("EvaluationPeriods"),
+            missing_breaches: match value(&made["TreatMissingData"]).as_str() {
+                "breaching" => true,
+                "notBreaching" => false,
+                other => panic!("{other} is not known here"),
+            },
         }
     }
 
-    /// The number of periods that it looks at.
+    /// The number of minutes that it looks at.
     #[must_use]
-    pub const fn periods(&self) -> usize {
-        self.periods
+    pub const fn minutes(&self) -> usize {
+        self.period * self.periods
     }
 
-    /// Whether it is in alarm after these periods: each of the newest ones that it looks at is beyond its
+    /// Whether it is in alarm after these minutes: each of the newest periods that it looks at is beyond its
     /// threshold.
     #[must_use]
-    pub fn fires(&self, periods: &[Period]) -> bool {
-        let newest = periods.iter().rev().take(self.periods);
-        periods.len() >= self.periods && newest.into_iter().all(|period| self.is_breached(period))
+    pub fn fires(&self, minutes: &[Minute]) -> bool {
+        let Some(rest) = minutes.len().checked_sub(self.minutes()) else { return false };
+        self.sees(&minutes[rest..]).into_iter().all(|found| self.is_breached(found))
     }
 
-    /// What it sees in each of these periods.
+    /// What it sees in each whole period of these minutes, counted from the last one.
     #[must_use]
-    pub fn sees(&self, periods: &[Period]) -> Vec<Option<f64>> {
-        let values =
-            |period: &Period| period.iter().filter_map(|line| self.value_in(line)).collect();
-        periods.iter().map(|period| self.statistic_of(values(period))).collect()
+    pub fn sees(&self, minutes: &[Minute]) -> Vec<Option<f64>> {
+        let values = |period: &[Minute]| {
+            period.iter().flatten().filter_map(|line| self.value_in(line)).collect()
+        };
+        let whole = &minutes[minutes.len() % self.period..];
+        whole.chunks(self.period).map(|period| self.statistic_of(values(period))).collect()
     }
 
-    fn is_breached(&self, period: &Period) -> bool {
-        let Some(found) = self.sees(std::slice::from_ref(period)).remove(0) else {
-            return self.missing_breaches;
-        };
+    fn is_breached(&self, found: Option<f64>) -> bool {
+        let Some(found) = found else { return self.missing_breaches };
         match self.comparison.as_str() {
             "GreaterThanOrEqualToThreshold" => found >= self.threshold,
             "LessThanThreshold" => found < self.threshold,
@@ -147,10 +183,10 @@ impl Alarm {
     }
 }
 
-/// The names of the alarms that fire if things go on as in this period.
+/// The names of the alarms that fire if things go on as in this minute.
 #[must_use]
-pub fn firing(alarms: &BTreeMap<String, Alarm>, period: &Period) -> Vec<String> {
-    let fires = |alarm: &Alarm| alarm.fires(&vec![period.clone(); alarm.periods()]);
+pub fn firing(alarms: &BTreeMap<String, Alarm>, minute: &Minute) -> Vec<String> {
+    let fires = |alarm: &Alarm| alarm.fires(&vec![minute.clone(); alarm.minutes()]);
     alarms.iter().filter(|(_, alarm)| fires(alarm)).map(|(name, _)| name.clone()).collect()
 }
 
@@ -158,7 +194,7 @@ pub fn firing(alarms: &BTreeMap<String, Alarm>, period: &Period) -> Vec<String> 
 ///
 /// # Panics
 /// It does not log a line each time.
-pub async fn lines_of(function: &Lambda, times: usize, mut once: impl AsyncFnMut()) -> Period {
+pub async fn lines_of(function: &Lambda, times: usize, mut once: impl AsyncFnMut()) -> Minute {
     let lines = || metrics_lines(&function.printed());
     let before = lines().len();
     for _ in 0..times {
@@ -194,6 +230,79 @@ fn resolve(value: &Value, parameters: &Value, given: &BTreeMap<&str, &str>) -> S
             let name = other["Ref"].as_str().unwrap_or_else(|| panic!("{other} is not known here"));
             let default = || resolve(&parameters[name]["Default"], parameters, given);
             given.get(name).map_or_else(default, ToString::to_string)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The count `n` of `w` in `space` is 3 or more, so many times a period of so many seconds.
+    fn made(seconds: usize, times: usize) -> Value {
+        json!({
+            "Namespace": "space", "MetricName": "n", "Dimensions": [{"Name": "d", "Value": "w"}],
+            "Statistic": "Sum", "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "Threshold": 3, "Period": seconds, "EvaluationPeriods": times,
+            "TreatMissingData": "notBreaching",
+        })
+    }
+
+    fn alarm(made: &Value) -> Alarm {
+        Alarm::of(made, |value| resolve(value, &Value::Null, &BTreeMap::new()))
+    }
+
+    fn line(namespace: &str, number: u64) -> Value {
+        let directive =
+            json!({"Namespace": namespace, "Dimensions": [["d"]], "Metrics": [{"Name": "n"}]});
+        json!({"_aws": {"CloudWatchMetrics": [directive]}, "d": "w", "n": number})
+    }
+
+    fn minutes(numbers: &[u64]) -> Vec<Minute> {
+        numbers.iter().map(|number| vec![line("space", *number)]).collect()
+    }
+
+    #[test]
+    fn a_period_is_as_many_lines_as_it_has_minutes() {
+        let each = alarm(&made(60, 3));
+        assert_eq!(each.minutes(), 3);
+        assert!(each.fires(&minutes(&[0, 3, 4, 3])));
+        assert!(!each.fires(&minutes(&[9, 0, 9])) && !each.fires(&minutes(&[9, 9])));
+
+        let together = alarm(&made(180, 1));
+        assert_eq!(together.minutes(), 3);
+        for wide in [[3, 0, 0], [1, 1, 1], [0, 0, 3]] {
+            assert!(together.fires(&minutes(&wide)), "{wide:?}");
+        }
+        assert!(!together.fires(&minutes(&[9, 0, 0, 0])), "that is over");
+        assert!(!together.fires(&minutes(&[9, 9])), "not a whole period yet");
+        let twice = alarm(&made(120, 2));
+        assert!(twice.fires(&minutes(&[9, 0, 3, 3, 0])));
+        assert!(!twice.fires(&minutes(&[3, 0, 0, 0])));
+    }
+
+    #[test]
+    fn what_another_stack_logs_does_not_count() {
+        let alarm = alarm(&made(60, 1));
+        assert!(!alarm.fires(&[vec![line("other", 9)]]));
+        assert!(alarm.fires(&[vec![line("other", 9), line("space", 3)]]));
+    }
+
+    #[test]
+    fn what_is_not_known_here_is_refused() {
+        for (name, value) in [
+            ("DatapointsToAlarm", json!(1)),
+            ("TreatMissingData", json!("ignore")),
+            ("TreatMissingData", Value::Null),
+            ("Period", json!(90)),
+            ("Period", json!(10)),
+            ("Period", Value::Null),
+        ] {
+            let mut made = made(60, 1);
+            made[name] = value;
+            let refused = std::panic::catch_unwind(|| alarm(&made));
+            assert!(refused.is_err(), "{name}: {}", made[name]);
         }
     }
 }

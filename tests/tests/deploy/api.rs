@@ -2,7 +2,7 @@
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The account and region of the stand-in.
 pub(crate) const TABLE_ARN: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/";
@@ -36,6 +36,14 @@ impl Api {
         assert_eq!(arns.len(), 1, "{list}");
         let found = self.ecs("DescribeTaskDefinition", &json!({"taskDefinition": arns[0]})).await;
         found["taskDefinition"].clone()
+    }
+
+    /// The namespaces that alarms watch.
+    pub(crate) async fn watched(&self) -> BTreeSet<String> {
+        let form = "Action=DescribeAlarms&Version=2010-08-01".to_owned();
+        let xml = self.query("monitoring", form).await;
+        let found = xml.split("<Namespace>").skip(1);
+        found.map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
     }
 
     /// The role of the function whose name has `part` in it.

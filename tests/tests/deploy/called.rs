@@ -2,10 +2,12 @@
 //! are granted.
 
 use crate::policy::compare;
+use crate::stack::NAME;
 use crate::town::{Machine, Town, WRITER_KEY};
 use rota_ans104::Item;
 use rota_schedule::ProcessId;
 use rota_testkit::{Answer, Client, message, spawn};
+use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -20,6 +22,12 @@ async fn the_stack_serves_and_is_granted_what_it_asks_for_and_nothing_else() {
     let town = Town::new().await;
     let machine = town.machine();
     town.recorder.take_but(WRITER_KEY);
+    let settings = town.task["containerDefinitions"][0]["environment"].as_array().unwrap();
+    assert!(
+        settings.contains(&json!({"name": "METRICS_NAMESPACE", "value": NAME})),
+        "{settings:?}"
+    );
+    assert_eq!(town.api.watched().await, ["AWS/Lambda", NAME].map(str::to_owned).into());
     let (process, large) = posted(&town).await;
     let policy = town.api.policy(&town.api.function_role("-Route-").await, "route").await;
     compare("the route function", &policy, &town.recorder.take_but(WRITER_KEY));

@@ -14,6 +14,7 @@ mod api;
 mod built;
 mod called;
 mod lint;
+mod nested;
 mod policy;
 mod recorder;
 mod rules;

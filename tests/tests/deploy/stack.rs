@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const NAME: &str = "rota-dev";
+pub(crate) const NAME: &str = "rota-dev";
 /// How soon the writer takes a checkpoint, so that a test sees several.
 pub(crate) const CHECKPOINT_INTERVAL: &str = "1s";
 

@@ -3,7 +3,7 @@
 use crate::{Site, binary};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use rota_testkit::alarm::{Alarm, Period, metrics_lines};
+use rota_testkit::alarm::{Alarm, Minute, metrics_lines};
 use rota_testkit::{Client, RotaProcess, message};
 use rota_tests::post;
 use std::fs;
@@ -113,24 +113,25 @@ async fn a_disk_that_fills_up_is_alarmed() {
         Err(why) => return println!("skipped, cannot mount a small disk: {why}"),
     };
     // Between what is free before and after.
-    let limits = [("WriterName", "main"), ("DiskFreePercentMin", "35")];
+    let limits =
+        [("WriterName", "main"), ("MetricsNamespace", "rota"), ("DiskFreePercentMin", "35")];
     let alarm = Alarm::all("alarms-writer.yaml", &limits)["Disk"].clone();
     let mut site = Site::in_dir(disk.0.path());
     let rota = site.start(&[("METRICS_LOG_INTERVAL", "100ms")]);
     site.fill(&rota, 1, 1).await;
-    let periods = || -> Vec<Period> {
+    let minutes = || -> Vec<Minute> {
         metrics_lines(&rota.printed()).into_iter().map(|line| vec![line]).collect()
     };
     let enough = async |lines| {
-        while periods().len() < lines {
+        while minutes().len() < lines {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    enough(alarm.periods()).await;
-    assert!(!alarm.fires(&periods()), "{:?}", alarm.sees(&periods()));
+    enough(alarm.minutes()).await;
+    assert!(!alarm.fires(&minutes()), "{:?}", alarm.sees(&minutes()));
     fs::write(disk.0.path().join("filler"), vec![0; FILLER_BYTES]).unwrap();
-    enough(periods().len() + alarm.periods() + 1).await;
-    assert!(alarm.fires(&periods()), "{:?}", alarm.sees(&periods()));
+    enough(minutes().len() + alarm.minutes() + 1).await;
+    assert!(alarm.fires(&minutes()), "{:?}", alarm.sees(&minutes()));
     rota.kill_9();
 }
 

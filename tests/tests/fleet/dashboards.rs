@@ -8,6 +8,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 
+/// Of the stack whose alarms are read.
+const NAMESPACE: &str = "rota-test";
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 fn read(name: &str) -> String {
@@ -35,16 +37,48 @@ fn logged() -> BTreeSet<String> {
 fn every_alarm_is_explained_and_watches_what_is_logged() {
     let page = read("docs/alarms.md");
     let explained: BTreeSet<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-    let mut alarms = Alarm::all("alarms-writer.yaml", &[("WriterName", "w")]);
-    let functions = [("ReadFunctionName", "read"), ("RouteFunctionName", "route")];
+    let own = ("MetricsNamespace", NAMESPACE);
+    let mut alarms = Alarm::all("alarms-writer.yaml", &[own, ("WriterName", "w")]);
+    let functions = [own, ("ReadFunctionName", "read"), ("RouteFunctionName", "route")];
     alarms.extend(Alarm::all("alarms-functions.yaml", &functions));
     let names: BTreeSet<_> = alarms.keys().map(|name| name.to_lowercase()).collect();
     assert_eq!(explained, names.iter().map(String::as_str).collect());
     let logged = logged();
     for (name, alarm) in &alarms {
         let (namespace, metric) = &alarm.metric;
-        assert!(namespace != "rota" || logged.contains(metric), "{name} watches {metric}");
+        assert!(namespace == NAMESPACE || namespace.starts_with("AWS/"), "{name} in {namespace}");
+        let is_ours = namespace == NAMESPACE;
+        assert!(!is_ours || logged.contains(metric), "{name} watches {metric}");
     }
+}
+
+/// Rows of the guide: the alarm, its limit, the limit's name, and for how long.
+#[test]
+fn the_guide_says_the_limits_that_the_templates_have() {
+    let page = read("docs/alarms.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| *"));
+    let mut rows: Vec<Vec<String>> = rows
+        .map(|row| row.split('|').map(|cell| cell.trim().replace(['`', '*', ','], "")).collect())
+        .collect();
+    rows.sort();
+    let mut there = Vec::new();
+    for file in ["alarms-writer.yaml", "alarms-functions.yaml"] {
+        let template = template(file);
+        for (name, alarm) in template["Resources"].as_object().unwrap() {
+            let alarm = &alarm["Properties"];
+            let Some(limit) = alarm["Threshold"]["Ref"].as_str() else { continue };
+            let number = |of: &Value| of.as_u64().unwrap();
+            let minutes = number(&alarm["Period"]) * number(&alarm["EvaluationPeriods"]) / 60;
+            let default = number(&template["Parameters"][limit]["Default"]);
+            there.push((name.to_lowercase(), default, limit.to_owned(), format!("{minutes} min")));
+        }
+    }
+    there.sort();
+    let said = rows.iter().map(|row| {
+        let limit = row[1].split(' ').next().unwrap().parse().unwrap();
+        (row[0].clone(), limit, row[2].clone(), row[3].clone())
+    });
+    assert_eq!(said.collect::<Vec<_>>(), there);
 }
 
 #[test]
@@ -52,6 +86,9 @@ fn the_dashboard_of_cloudwatch_shows_what_is_logged() {
     let body = &template("dashboard.yaml")["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
     let body: Value = serde_json::from_str(body["Fn::Sub"].as_str().unwrap()).unwrap();
     let text = body.to_string();
+    let searches = text.matches("SEARCH(").count();
+    let own = text.matches("SEARCH('{\\\"${MetricsNamespace}\\\",").count();
+    assert!(searches > 40 && own == searches, "{own} of {searches} are of this stack alone");
     let beginning = "MetricName=\\\"";
     let shown: BTreeSet<_> = text
         .match_indices(beginning)

@@ -3,15 +3,16 @@
 use rota_lambda::{Counts, Gauges, Meter};
 use rota_readmodel::{Fallbacks, ReadModel, ReadStats};
 use rota_schedule::Clock;
-use rota_service::emf::{self, Unit};
+use rota_service::emf::{self, Namespace, Unit};
 use std::sync::Arc;
 
 /// Lines with what the reader knows of its databases.
 #[must_use]
-pub fn meter(reader: &ReadModel, clock: Arc<dyn Clock>) -> Meter {
+pub fn meter(reader: &ReadModel, namespace: Namespace, clock: Arc<dyn Clock>) -> Meter {
     let (counted, seen) = (reader.clone(), reader.clone());
     let counts = move || counts(&counted.stats());
-    Meter::with("read", clock, emf::stdout, counts, move || gauges(&seen.stats()))
+    let gauges = move || gauges(&seen.stats());
+    Meter::with("read", namespace, clock, emf::stdout, counts, gauges)
 }
 
 fn counts(stats: &ReadStats) -> Counts {

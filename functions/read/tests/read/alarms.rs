@@ -1,10 +1,10 @@
 //! Every alarm of the read function (`infra/alarms-functions.yaml`), by causing what it watches. All that is
-//! logged in a step stands for one period, and for as many like it as the alarm wants.
+//! logged in a step stands for one minute, and for as many like it as the alarm wants.
 
 use crate::database::{fill, read};
 use rota_readmodel::{DatabaseUrl, Holder, Projection};
 use rota_schedule::Timestamp;
-use rota_testkit::alarm::{Alarm, Period, firing, lines_of};
+use rota_testkit::alarm::{Alarm, Minute, firing, lines_of};
 use rota_testkit::lambda::Lambda;
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions};
 use rota_testkit::proxy::{Fault, FaultProxy};
@@ -13,17 +13,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::task::block_in_place;
 
+/// Not the default, under which no alarm may find anything.
+const NAMESPACE: &str = "rota-test";
 /// Requests of a step.
 const REQUESTS: usize = 12;
 
 fn alarms() -> BTreeMap<String, Alarm> {
-    let parameters =
-        [("ReadFunctionName", "read"), ("RouteFunctionName", "route"), ("ReadMillisMax", "600")];
+    let parameters = [
+        ("ReadFunctionName", "read"),
+        ("RouteFunctionName", "route"),
+        ("MetricsNamespace", NAMESPACE),
+        ("ReadMillisMax", "600"),
+    ];
     Alarm::all("alarms-functions.yaml", &parameters)
 }
 
 /// What the function logs while it is asked for `target` some times.
-async fn step(function: &Lambda, target: &str) -> Period {
+async fn step(function: &Lambda, target: &str) -> Minute {
     lines_of(function, REQUESTS, async || {
         function.get(target).await;
     })
@@ -40,7 +46,11 @@ async fn databases_that_are_slow_lag_and_are_away() {
     let (to_primary, to_replica) =
         (FaultProxy::start(primary.port()), FaultProxy::start(replica.port()));
     let (near, far) = (to_replica.url(&replica.url("rota")), to_primary.url(&url));
-    let settings = [("DATABASE_READ_URL", near.as_str()), ("DATABASE_URL", &far)];
+    let settings = [
+        ("DATABASE_READ_URL", near.as_str()),
+        ("DATABASE_URL", &far),
+        ("METRICS_NAMESPACE", NAMESPACE),
+    ];
     let function = Lambda::start(read(&settings), None).await;
     let latest = format!("/{}/latest", all[0].process);
     block_in_place(|| replica.caught_up());
@@ -69,7 +79,7 @@ async fn databases_that_are_slow_lag_and_are_away() {
     for proxy in [&to_primary, &to_replica] {
         proxy.set(Fault::Refuse);
     }
-    let mut away = Period::new();
+    let mut away = Minute::new();
     for _ in 0..6 {
         away.extend(step(&function, &latest).await);
         tokio::time::sleep(Duration::from_millis(500)).await; // what fails is left out for a while

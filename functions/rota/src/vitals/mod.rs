@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use rota_ledger::Ledger;
 use rota_permaweb::HeightCache;
 use rota_schedule::Clock;
-use rota_service::emf::{self, Line, Unit};
+use rota_service::emf::{self, Line, Namespace, Unit};
 use rota_service::histogram::Counts;
 use rota_service::{HttpMetrics, Stop};
 use rota_writer::{Database, Writer, WriterMetrics};
@@ -42,6 +42,8 @@ pub(crate) struct Vitals(Arc<Parts>);
 pub(crate) struct VitalsOf {
     /// The writer's name.
     pub(crate) name: String,
+    /// Of the metrics log.
+    pub(crate) namespace: Namespace,
     pub(crate) http: HttpMetrics,
     pub(crate) writer: WriterMetrics,
     pub(crate) ledger: Ledger,
@@ -52,6 +54,7 @@ pub(crate) struct VitalsOf {
 
 struct Parts {
     name: String,
+    namespace: Namespace,
     http: HttpMetrics,
     writer: WriterMetrics,
     ledger: Ledger,
@@ -72,11 +75,12 @@ struct Writing {
 impl Vitals {
     /// Of a process that stands by until [`Self::writes`].
     pub(crate) fn new(of: VitalsOf) -> Self {
-        let VitalsOf { name, http, writer, ledger, ledger_dir, clock } = of;
+        let VitalsOf { name, namespace, http, writer, ledger, ledger_dir, clock } = of;
         let (started, writing) = (Instant::now(), OnceLock::new());
         let database_bytes = Mutex::default();
         Self(Arc::new(Parts {
             name,
+            namespace,
             http,
             writer,
             ledger,
@@ -132,14 +136,14 @@ impl Vitals {
     /// Writes a line of what has happened since a sample, and gives the next one.
     fn write(&self, before: &Sample) -> Sample {
         let now = Sample::of(self);
-        emf::stdout(&line(&self.0.name, before, &now).text(self.0.clock.now().0));
+        let line = Line::of(&self.0.namespace, "writer", &self.0.name);
+        emf::stdout(&filled(line, before, &now).text(self.0.clock.now().0));
         now
     }
 }
 
-/// The line of an interval.
-fn line(name: &str, before: &Sample, now: &Sample) -> Line {
-    let mut line = Line::of("writer", name);
+/// The line with all that an interval says.
+fn filled(mut line: Line, before: &Sample, now: &Sample) -> Line {
     for vital in VITALS {
         let Some(value) = (vital.read)(now) else { continue };
         let value = match vital.kind {

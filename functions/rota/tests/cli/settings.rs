@@ -42,8 +42,10 @@ fn mistakes_on_the_command_line_are_answered_in_one_line() {
 #[test]
 fn a_setting_that_makes_no_sense_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let answer = rota_with(dir.path(), ("PORT", "http"), &["local"]).fails(1);
-    assert!(answer.contains("PORT") && answer.contains("environment"), "{answer}");
+    for (name, value) in [("PORT", "http"), ("METRICS_NAMESPACE", "two words")] {
+        let answer = rota_with(dir.path(), (name, value), &["local"]).fails(1);
+        assert!(answer.contains(name) && answer.contains("environment"), "{answer}");
+    }
     assert!(!dir.path().join("rota-data").exists(), "nothing is made before the settings are read");
 }
 

@@ -1,8 +1,8 @@
 //! Every alarm of the route function (`infra/alarms-functions.yaml`), by causing what it watches. All that is
-//! logged in a step stands for one period, and for as many like it as the alarm wants.
+//! logged in a step stands for one minute, and for as many like it as the alarm wants.
 
 use crate::function::Function;
-use rota_testkit::alarm::{Alarm, Period, firing, lines_of};
+use rota_testkit::alarm::{Alarm, Minute, firing, lines_of};
 use rota_testkit::aws::{Aws, settings_at};
 use rota_testkit::lambda::Lambda;
 use rota_testkit::proxy::{Fault, FaultProxy};
@@ -11,23 +11,30 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+/// Not the default, under which no alarm may find anything.
+const NAMESPACE: &str = "rota-test";
 /// Requests of a step.
 const REQUESTS: usize = 12;
 /// After that a writer that shows no sign of life is given up.
 const SILENCE: Duration = Duration::from_secs(8);
 
-fn fires(period: &Period, name: &str) -> bool {
-    firing(&alarms(), period).iter().any(|fires| fires == name)
+fn fires(minute: &Minute, name: &str) -> bool {
+    firing(&alarms(), minute).iter().any(|fires| fires == name)
 }
 
 fn alarms() -> BTreeMap<String, Alarm> {
-    let names = [("ReadFunctionName", "read"), ("RouteFunctionName", "route")];
+    let names = [
+        ("ReadFunctionName", "read"),
+        ("RouteFunctionName", "route"),
+        ("MetricsNamespace", NAMESPACE),
+    ];
     Alarm::all("alarms-functions.yaml", &names)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_that_do_not_answer_and_writers_that_are_silent() {
-    let function = Function::start(&[("ROUTE_MODE", "proxy")]).await;
+    let function =
+        Function::start(&[("ROUTE_MODE", "proxy"), ("METRICS_NAMESPACE", NAMESPACE)]).await;
     let process = spawn().sign();
     function.post(&process).await.ok();
     let post = async || {
@@ -59,6 +66,7 @@ async fn a_directory_that_is_away() {
     let function = Function::start(&[]).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_route"));
     command.env("DIRECTORY_TABLE", &function.table).env("ROUTE_CACHE_MAX", "1ms");
+    command.env("METRICS_NAMESPACE", NAMESPACE);
     command.envs(settings_at(&proxy.url(&aws.endpoint())));
     let lambda = Lambda::start(command, None).await;
     let ask = async || {
