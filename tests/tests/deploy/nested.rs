@@ -103,3 +103,29 @@ fn no_interval_of_checkpoints_is_longer_than_half_of_what_is_an_alarm() {
         assert!((1..=half).contains(&seconds), "{text}");
     }
 }
+
+/// A caller's trace reaches the reader, and no answer is kept for each trace.
+#[test]
+fn cloudfront_passes_the_caller_s_trace_on_and_does_not_tell_answers_apart_by_it() {
+    let cdn = template("cdn.yaml");
+    let made = |name: &str| cdn["Resources"][name]["Properties"].clone();
+    let behaviour = made("Site")["DistributionConfig"]["DefaultCacheBehavior"].clone();
+    assert_eq!(behaviour["OriginRequestPolicyId"]["Ref"], "ReadTrace");
+    let passed = &made("ReadTrace")["OriginRequestPolicyConfig"]["HeadersConfig"]["Headers"];
+    assert_eq!(*passed, json!(["traceparent", "tracestate"]));
+    assert_eq!(behaviour["CachePolicyId"]["Ref"], "ReadCache");
+    assert!(!made("ReadCache").to_string().contains("trace"));
+}
+
+#[test]
+fn who_has_ipv6_finds_the_site_by_its_own_name() {
+    let cdn = template("cdn.yaml");
+    assert_eq!(cdn["Resources"]["Site"]["Properties"]["DistributionConfig"]["IPV6Enabled"], true);
+    let records = of_type(&cdn, "AWS::Route53::RecordSet");
+    let aliases: Vec<_> =
+        records.map(|(_, made)| (&made["Condition"], &made["Properties"])).collect();
+    let kinds: Vec<_> = aliases.iter().map(|(_, made)| made["Type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["A", "AAAA"]);
+    let (first, second) = (aliases[0], aliases[1]);
+    assert_eq!((first.0, &first.1["AliasTarget"]), (second.0, &second.1["AliasTarget"]));
+}
