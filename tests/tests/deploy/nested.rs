@@ -104,6 +104,29 @@ fn no_interval_of_checkpoints_is_longer_than_half_of_what_is_an_alarm() {
     }
 }
 
+/// The router has nothing to do with the database, nor readers with writers.
+#[test]
+fn a_function_reaches_what_it_works_with_and_nothing_else() {
+    let network = template("network.yaml");
+    let group = |name: &str| network["Resources"][name]["Properties"].clone();
+    for (name, ports) in [("ReadGroup", [5432, 4318, 443]), ("RouteGroup", [9000, 4318, 443])] {
+        let group = group(name);
+        let out = group["SecurityGroupEgress"].as_array().unwrap();
+        let reached: Vec<_> = out.iter().map(|rule| rule["FromPort"].as_u64().unwrap()).collect();
+        assert_eq!(reached, ports, "{name}");
+        assert!(group.get("SecurityGroupIngress").is_none(), "{name}");
+    }
+    let database = group("DatabaseGroup");
+    let from = database["SecurityGroupIngress"].as_array().unwrap().iter();
+    let from: Vec<_> =
+        from.map(|rule| rule["SourceSecurityGroupId"]["Ref"].as_str().unwrap()).collect();
+    assert_eq!(from, ["WritersGroup", "ReadGroup"]);
+    let functions = template("functions.yaml");
+    let of = |name: &str| functions["Resources"][name]["Properties"]["VpcConfig"].to_string();
+    assert!(of("Read").contains("\"ReadGroup\"") && !of("Read").contains("\"RouteGroup\""));
+    assert!(of("Route").contains("\"RouteGroup\"") && !of("Route").contains("\"ReadGroup\""));
+}
+
 /// A caller's trace reaches the reader, and no answer is kept for each trace.
 #[test]
 fn cloudfront_passes_the_caller_s_trace_on_and_does_not_tell_answers_apart_by_it() {
