@@ -18,8 +18,8 @@ const REQUESTS: usize = 12;
 /// After that a writer that shows no sign of life is given up.
 const SILENCE: Duration = Duration::from_secs(8);
 
-fn fires(minute: &Minute, name: &str) -> bool {
-    firing(&alarms(), minute).iter().any(|fires| fires == name)
+fn fires(alarms: &BTreeMap<String, Alarm>, minute: &Minute, name: &str) -> bool {
+    firing(alarms, minute).iter().any(|fires| fires == name)
 }
 
 fn alarms() -> BTreeMap<String, Alarm> {
@@ -33,6 +33,8 @@ fn alarms() -> BTreeMap<String, Alarm> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_that_do_not_answer_and_writers_that_are_silent() {
+    // Reading them takes a while, in which writers would fall silent.
+    let alarms = alarms();
     let function =
         Function::start(&[("ROUTE_MODE", "proxy"), ("METRICS_NAMESPACE", NAMESPACE)]).await;
     let process = spawn().sign();
@@ -41,22 +43,22 @@ async fn writers_that_do_not_answer_and_writers_that_are_silent() {
         function.post(&message(process.id().into()).sign()).await;
     };
     let well = lines_of(&function.lambda, REQUESTS, post).await;
-    assert_eq!(firing(&alarms(), &well), Vec::<String>::new());
+    assert_eq!(firing(&alarms, &well), Vec::<String>::new());
 
     for writer in &function.writers {
         writer.answer(|_| panic!("the connection breaks"));
     }
     let broken = lines_of(&function.lambda, REQUESTS, post).await;
     assert!(
-        fires(&broken, "RouteUpstream") && fires(&broken, "RouteErrors"),
+        fires(&alarms, &broken, "RouteUpstream") && fires(&alarms, &broken, "RouteErrors"),
         "{:?}",
-        firing(&alarms(), &broken)
+        firing(&alarms, &broken)
     );
 
     // Nobody beats their leases.
     tokio::time::sleep(SILENCE).await;
     let silent = lines_of(&function.lambda, REQUESTS, post).await;
-    assert!(fires(&silent, "RouteSilent"), "{:?}", firing(&alarms(), &silent));
+    assert!(fires(&alarms, &silent, "RouteSilent"), "{:?}", firing(&alarms, &silent));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +78,7 @@ async fn a_directory_that_is_away() {
     assert_eq!(firing(&alarms(), &lines_of(&lambda, REQUESTS, ask).await), Vec::<String>::new());
     proxy.set(Fault::Refuse);
     let away = lines_of(&lambda, REQUESTS / 2, ask).await;
-    assert!(fires(&away, "RouteDirectory"), "{:?}", firing(&alarms(), &away));
+    assert!(fires(&alarms(), &away, "RouteDirectory"), "{:?}", firing(&alarms(), &away));
 }
 
 /// What Lambda counts as an error: the function ends before it has asked for an event.
