@@ -54,8 +54,8 @@ impl fmt::Display for ReaderRole {
 }
 
 /// Makes the role if it is not there, and lets it read. Changes nothing where all is well; safe to run by
-/// everybody at once. A role that is made here may have all connections of a server but
-/// [`CONNECTIONS_LEFT`]; `ALTER ROLE` says otherwise.
+/// everybody at once. A role that is made here may have all connections of a server but 32; `ALTER ROLE` says
+/// otherwise.
 ///
 /// # Errors
 /// [`ModelError::Unavailable`] if the database does not answer, or this login may not do that.
