@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What is tested, always in the same way.
+/// One worker: `ast.parse` in two threads at once fails now and then in Python 3.11 (gh-106905).
 const OPTIONS: [&str; 9] = [
     "--seed=20261121",
     "--max-examples=80",
@@ -18,7 +19,7 @@ const OPTIONS: [&str; 9] = [
     "--no-shrink",
     "--warnings=off",
     "--no-color",
-    "--workers=2",
+    "--workers=1",
 ];
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi/schemathesis.toml");
 
