@@ -31,6 +31,17 @@ async fn checkpoint(town: &Town, name: &str) -> String {
     operator.checkpoint_outcome(&name, number).await.unwrap().unwrap()
 }
 
+/// A writer that has entries and a checkpoint of them, its bucket, and the processes.
+async fn with_checkpoint(town: &Town) -> (String, Vec<ProcessId>, Machine) {
+    let bucket = town.aws.fresh_bucket();
+    let writer = with_bucket(town, "w", &bucket);
+    writer.ready().await;
+    let processes = town.spawned(&writer, 2).await;
+    rota_tests::post_all(&writer.rota.url, Town::messages(&processes, 40), &town.book).await;
+    checkpoint(town, "w").await;
+    (bucket, processes, writer)
+}
+
 async fn post_large(town: &Town, at: &Machine, process: ProcessId, mark: &str) -> String {
     let item = message(process).data("x".repeat(LARGE) + mark).sign();
     let id = item.id().to_string();
@@ -141,12 +152,7 @@ impl Drop for Running {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_that_fills_its_disk_says_so_is_waited_for_and_can_be_stopped() {
     let town = Town::new().await;
-    let bucket = town.aws.fresh_bucket();
-    let writer = with_bucket(&town, "w", &bucket);
-    writer.ready().await;
-    let processes = town.spawned(&writer, 2).await;
-    rota_tests::post_all(&writer.rota.url, Town::messages(&processes, 40), &town.book).await;
-    checkpoint(&town, "w").await;
+    let (bucket, _, writer) = with_checkpoint(&town).await;
     assert!(writer.rota.stop_gently().success());
     let line = FaultProxy::start(town.aws.port());
     line.set(Fault::Delay(Duration::from_secs(1)));
@@ -180,12 +186,7 @@ async fn a_machine_that_fills_its_disk_says_so_is_waited_for_and_can_be_stopped(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_archive_a_machine_with_nothing_starts_from_the_database_alone() {
     let town = Town::new().await;
-    let bucket = town.aws.fresh_bucket();
-    let writer = with_bucket(&town, "w", &bucket);
-    writer.ready().await;
-    let processes = town.spawned(&writer, 2).await;
-    rota_tests::post_all(&writer.rota.url, Town::messages(&processes, 40), &town.book).await;
-    checkpoint(&town, "w").await;
+    let (bucket, processes, writer) = with_checkpoint(&town).await;
     drop(writer.kill_9());
     let line = FaultProxy::start(town.aws.port());
     line.set(Fault::Refuse);
