@@ -56,7 +56,7 @@ async fn replicas_and_the_primary_are_read() {
     let process = all[0].process;
     let page = function.get(&format!("/{process}")).await;
     assert_eq!(page.ok()["edges"].as_array().unwrap().len(), 12);
-    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    assert_eq!(page.header("cache-control"), Some("private, no-cache"));
     let closed = format!("/{process}?to=20000");
     let kept = function.get(&closed).await;
     assert_eq!(kept.header("cache-control"), Some("public, max-age=31536000, immutable"));
