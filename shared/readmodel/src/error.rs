@@ -47,6 +47,12 @@ pub enum ModelError {
     /// What lies in the database cannot be what was put there.
     #[error("a row of the database is damaged: {0}")]
     Damaged(&'static str),
+    /// The server that is to be written to replays what another one writes.
+    #[error("the server at {server} is a standby: set DATABASE_URL to the primary")]
+    Standby {
+        /// Where it is.
+        server: String,
+    },
     /// The schema could not be brought up to date.
     #[error("the database's schema cannot be migrated")]
     Migrate(#[source] MigrateError),

@@ -18,8 +18,9 @@ mod operator;
 mod projection;
 mod reader;
 mod reader_role;
+mod removal;
 
-pub use database::{DatabaseUrl, PRIMARY_ACQUIRE_MAX};
+pub use database::{DatabaseUrl, PRIMARY_ACQUIRE_MAX, is_of_the_connection};
 pub use error::ModelError;
 pub use migrate::migrate;
 pub use operator::{MoveProgress, Operator, Ordered};
@@ -29,3 +30,4 @@ pub use projection::{
 };
 pub use reader::{Fallbacks, LeftOut, ReadModel, ReadModelConfig, ReadStats, SourceStats};
 pub use reader_role::{ReaderRole, grant_reading};
+pub use removal::{Remains, Removed};

@@ -28,8 +28,8 @@ pub use assignment::{
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use content::ContentHash;
 pub use directory::{
-    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, NotAName, RoutePolicy,
-    WRITER_NAME_MAX, WriterName, WriterRecord,
+    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, NotAName, Removal,
+    RoutePolicy, WRITER_NAME_MAX, WriterName, WriterRecord,
 };
 pub use entry::{Committed, Entry, Receipt};
 pub use follow::{Follower, Violation};

@@ -8,6 +8,7 @@
 mod copy;
 mod follow;
 mod heartbeat;
+mod joining;
 mod moves;
 mod projector;
 mod queue;
@@ -22,6 +23,7 @@ pub(crate) use projector::Projector;
 
 use crate::WriterMetrics;
 use copy::UNSTOPPED;
+use joining::Joining;
 use projector::WORKERS;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -132,6 +134,8 @@ pub struct Database {
     pub(crate) pulse: Arc<Pulse>,
     /// Processes may be on their way here.
     pub(crate) incoming: Arc<AtomicBool>,
+    /// Whether readers wait for this writer.
+    pub(crate) joining: Arc<Joining>,
     /// Who copies a process does so alone.
     pub(crate) taking: Arc<Taking>,
     term: u64,
@@ -170,6 +174,7 @@ impl Database {
             uploaded,
             pulse: Arc::new(Pulse::of(closed)),
             incoming: Arc::new(AtomicBool::new(true)), // until it is known better
+            joining: Arc::default(),
             taking: Arc::default(),
             term,
         })

@@ -152,6 +152,11 @@ impl Lanes {
         Ok(answer)
     }
 
+    /// What the clock of the lanes shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.parts.clock.now()
+    }
+
     /// Has the next heartbeats promise at least this.
     pub(crate) fn aim(&self, floor: Timestamp) {
         self.shared.table.lock().aim(floor);

@@ -75,6 +75,19 @@ impl Projection {
         Ok(Some((seen, Timestamp(uploaded))))
     }
 
+    /// The greatest timestamp at or below which some other writer commits nothing more; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
+    pub async fn closed_by_others(&self) -> Result<Timestamp, ModelError> {
+        let query = sqlx::query(
+            "SELECT coalesce(max(closed_timestamp), 0) FROM writer_progress WHERE writer <> $1",
+        );
+        let rows = self.rows(query.bind(self.writer)).await?;
+        let closed = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+        Ok(Timestamp(from_db(closed, "a closed timestamp")?))
+    }
+
     /// The newest place of each process that is bound to this writer and has entries, in the order of
     /// ids, above `after`, at most `limit`.
     ///

@@ -1,7 +1,7 @@
 //! Single entries: by an id, the newest, the first.
 
 use super::row::{self, Progress, number, value};
-use super::statement::{Query, Standing, Statement};
+use super::statement::{Query, Sql, Standing, Statement, sql};
 use crate::ModelError;
 use crate::bodies::Stored;
 use rota_schedule::ProcessId;
@@ -43,7 +43,7 @@ pub(super) enum Sense {
 impl Statement for Lookup {
     type Answer = Option<Sense>;
 
-    const SQL: &'static str = include_str!("sql/lookup.sql");
+    const SQL: Sql = sql!("sql/lookup.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.id.as_slice()).bind(self.process.as_bytes().as_slice())
@@ -80,7 +80,7 @@ pub(super) struct Finding {
 impl Statement for Search {
     type Answer = Option<Finding>;
 
-    const SQL: &'static str = include_str!("sql/search.sql");
+    const SQL: Sql = sql!("sql/search.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.id.as_slice())
@@ -114,7 +114,7 @@ pub(super) struct Latest(pub(super) ProcessId);
 impl Statement for Latest {
     type Answer = Option<(Stored, Option<Progress>)>;
 
-    const SQL: &'static str = include_str!("sql/latest.sql");
+    const SQL: Sql = sql!("sql/latest.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_bytes().as_slice())
@@ -140,7 +140,7 @@ pub(super) struct Newest(pub(super) ProcessId);
 impl Statement for Newest {
     type Answer = Option<(u64, Option<Progress>)>;
 
-    const SQL: &'static str = include_str!("sql/head.sql");
+    const SQL: Sql = sql!("sql/head.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_bytes().as_slice())
@@ -172,7 +172,7 @@ pub(super) struct First(pub(super) ProcessId);
 impl Statement for First {
     type Answer = Option<Stored>;
 
-    const SQL: &'static str = include_str!("sql/first.sql");
+    const SQL: Sql = sql!("sql/first.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_bytes().as_slice())

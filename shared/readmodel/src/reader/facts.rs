@@ -1,7 +1,7 @@
 //! What is read besides entries: raw bytes, and what writers say of themselves.
 
 use super::row::{self, Progress, id, number, value};
-use super::statement::{Query, Standing, Statement};
+use super::statement::{Query, Sql, Standing, Statement, sql};
 use crate::ModelError;
 use bytes::Bytes;
 use rota_ans104::Address;
@@ -25,7 +25,7 @@ pub(super) enum Bytewise {
 impl Statement for Raw {
     type Answer = Option<Bytewise>;
 
-    const SQL: &'static str = include_str!("sql/raw.sql");
+    const SQL: Sql = sql!("sql/raw.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_slice())
@@ -54,7 +54,7 @@ pub(super) struct Scheduler(pub(super) Option<ProcessId>);
 impl Statement for Scheduler {
     type Answer = Option<SchedulerInfo>;
 
-    const SQL: &'static str = include_str!("sql/scheduler.sql");
+    const SQL: Sql = sql!("sql/scheduler.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_ref().map(|process| process.as_bytes().as_slice()))
@@ -80,7 +80,7 @@ pub(super) struct AllProgress;
 impl Statement for AllProgress {
     type Answer = Vec<Progress>;
 
-    const SQL: &'static str = include_str!("sql/progress.sql");
+    const SQL: Sql = sql!("sql/progress.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(i64::from(WRITERS_MAX))

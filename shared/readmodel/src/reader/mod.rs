@@ -23,6 +23,7 @@ mod entry;
 mod facts;
 mod failure;
 mod page;
+mod patience;
 #[cfg(test)]
 mod plans;
 mod row;
@@ -42,6 +43,7 @@ use entry::{First, Latest, Lookup, Newest, Search, Sense};
 use facts::{Bytewise, Raw, Scheduler};
 use failure::Failure;
 use page::{PageOf, Sheet};
+use patience::patiently;
 use rota_archive::Archive;
 use rota_aws::DatabaseLogin;
 use rota_schedule::{
@@ -49,7 +51,7 @@ use rota_schedule::{
 };
 use source::Source;
 use sources::Sources;
-use statement::{Standing, Statement};
+use statement::{Role, Standing, Statement};
 use stats::{FallbackCounters, Reason};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +83,7 @@ pub struct ReadModelConfig {
     /// How old a replica's snapshot may be to answer by itself for the newest entry and for open pages;
     /// 0: never (strict). Then an answer may be older than one that another replica gave before.
     pub staleness_max: Duration,
-    /// How to log in, if not with what the URLs say: a token for each connection, signed for Amazon's servers.
+    /// How to log in, if not with what the URLs say: a token for each server, signed for Amazon's servers.
     pub login: Option<DatabaseLogin>,
     /// How far a replica's closed timestamp may lie behind the newest one seen before it is left out.
     pub lag_max: Duration,
@@ -121,11 +123,13 @@ impl ReadModel {
         let ReadModelConfig { replicas, primary, archive, connections, staleness_max, .. } = config;
         let (login, lag_max) = (config.login, config.lag_max);
         let replica = |url: DatabaseUrl| {
-            let connections = Connections::new(url.replica(), login.clone(), connections);
+            let connections =
+                Connections::new(url.replica(), Role::Replica, login.clone(), connections);
             Arc::new(Source::new(url.to_string(), connections, REPLICA_ANSWER_MAX))
         };
         let primary = primary.map(|url| {
-            let connections = Connections::new(url.primary_read(), login.clone(), connections);
+            let connections =
+                Connections::new(url.primary_read(), Role::Primary, login.clone(), connections);
             Arc::new(Source::new(url.to_string(), connections, PRIMARY_ANSWER_MAX))
         });
         let sources = Sources::new(replicas.into_iter().map(replica).collect(), primary, lag_max);
@@ -172,6 +176,15 @@ impl Inner {
         &self,
         statement: &S,
     ) -> Result<Answer<S::Answer>, Failure> {
+        patiently(|| self.ask_once(statement)).await
+    }
+
+    /// Asks the primary, whatever replicas say.
+    async fn ask_primary<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
+        patiently(|| self.sources.ask_primary(statement)).await
+    }
+
+    async fn ask_once<S: Statement>(&self, statement: &S) -> Result<Answer<S::Answer>, Failure> {
         if self.sources.replicas.is_empty() {
             return self.sources.ask_primary(statement).await.map(Answer::Primary);
         }
@@ -229,7 +242,7 @@ impl Inner {
         let replicas = !self.sources.replicas.is_empty();
         if replicas && self.is_strict() && self.sources.primary.is_some() {
             self.fallbacks.add(Reason::Newest);
-            return self.sources.ask_primary(statement).await;
+            return self.ask_primary(statement).await;
         }
         self.ask(statement).await
     }
@@ -282,7 +295,7 @@ impl Inner {
         if !no_process && matches!(found, Answer::Primary(_)) {
             // The replica lacked something: it may lack the process too.
             page.settle_absence = true;
-            if let Some(sheet) = self.sources.ask_primary(&page).await? {
+            if let Some(sheet) = self.ask_primary(&page).await? {
                 return self.found_page(sheet).await;
             }
         }

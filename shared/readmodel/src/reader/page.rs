@@ -1,7 +1,7 @@
 //! A page of a schedule: one statement, a packed value for each entry, one buffer (contract §3).
 
 use super::row::{self, Progress, value};
-use super::statement::{Query, Standing, Statement, clamped};
+use super::statement::{Query, Sql, Standing, Statement, clamped, sql};
 use crate::ModelError;
 use crate::bodies::{self, Stored};
 use bytes::{Buf, Bytes};
@@ -47,7 +47,7 @@ impl Sheet {
 impl Statement for PageOf {
     type Answer = Option<Sheet>;
 
-    const SQL: &'static str = include_str!("sql/page.sql");
+    const SQL: Sql = sql!("sql/page.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         let PageQuery { bounds, cursor, limit } = self.query;

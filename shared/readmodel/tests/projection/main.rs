@@ -7,10 +7,12 @@
 )]
 
 mod archived;
+mod demoted;
 mod fence;
 mod migrations;
 mod moves;
 mod property;
+mod removal;
 mod rows;
 mod unknown;
 

@@ -9,8 +9,11 @@
 mod archived;
 mod concurrent;
 mod contract;
+mod demoted;
 mod failing;
 mod house;
 mod lagging;
 mod login;
 mod random;
+mod retired;
+mod scarce;
