@@ -22,8 +22,6 @@ const ARWEAVE_NET: &str = "https://arweave.net";
 const PORT_DEFAULT: u16 = 9000;
 /// A writer that is the only one needs no name of its own.
 pub(crate) const WRITER_NAME_DEFAULT: &str = "main";
-/// The largest item unless configured otherwise, in bytes (the reference's default).
-const ITEM_BYTES_MAX_DEFAULT: ByteSize = ByteSize(10 << 20);
 const CPUS_FALLBACK: usize = 2;
 
 /// Where what is committed is uploaded to.
@@ -137,7 +135,7 @@ pub(crate) fn address(env: &mut Env) -> Result<SocketAddr, ConfigError> {
 
 /// The largest item.
 pub(crate) fn item_bytes_max(env: &mut Env) -> Result<ByteSize, ConfigError> {
-    env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)
+    env.or("MAX_MESSAGE_SIZE_BYTES", ByteSize(ITEM_BYTES_MAX_DEFAULT))
 }
 
 /// Where everything lies that a scheduler keeps.

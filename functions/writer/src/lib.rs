@@ -26,4 +26,4 @@ pub use http::router;
 pub use membership::Membership;
 pub use metrics::{Checkpoints, Moves, WriterMetrics, WriterReadings};
 pub use uploader::{UnknownUploadMode, UploadMode, Uploader, UploaderParts};
-pub use writer::{Writer, WriterConfig, WriterParts};
+pub use writer::{ITEM_BYTES_MAX_DEFAULT, Writer, WriterConfig, WriterParts};

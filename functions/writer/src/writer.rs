@@ -30,6 +30,9 @@ const CLAIMS_MAX: usize = 8;
 /// How long a POST waits for its commit before it is told that the outcome is unknown.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// The largest item, in bytes, unless configured otherwise (the reference's default).
+pub const ITEM_BYTES_MAX_DEFAULT: u64 = 10 << 20;
+
 /// What may be set about a writer.
 #[derive(Clone, Debug)]
 pub struct WriterConfig {

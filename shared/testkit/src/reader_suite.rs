@@ -56,13 +56,15 @@ impl Schedule {
         Self { process, entries: Vec::new(), heads: Vec::new() }
     }
 
-    fn spawned(item: &Item, time: u64) -> Self {
+    /// Of a process, with its own entry.
+    pub fn spawned(item: &Item, time: u64) -> Self {
         let mut schedule = Self::new(item.id().into());
         schedule.place(Subject::Process, item.id().into(), Some(item), time);
         schedule
     }
 
-    fn push(&mut self, item: &Item, time: u64) {
+    /// Places a message.
+    pub fn push(&mut self, item: &Item, time: u64) {
         let id = item.id().into();
         self.place(Subject::Message(id), id, Some(item), time);
     }

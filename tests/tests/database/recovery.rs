@@ -1,15 +1,23 @@
 //! A writer starts: on the disk it had, on an older one, on none; and on a database it never saw.
 
 use crate::house::{House, until};
+use prometheus_client::registry::Registry;
+use rota_ans104::Item;
 use rota_ledger::{Ledger, LedgerOptions, Provisional};
 use rota_permaweb::HeightCache;
-use rota_schedule::SystemClock;
+use rota_readmodel::{Holder, Projection, Row, migrate};
+use rota_schedule::{Entry, ProcessId, SystemClock};
 use rota_testkit::proxy::{Fault, FaultProxy};
+use rota_testkit::{Schedule, keyless, message, spawn, user};
 use rota_tests::{InProcess, Posted, fast_dir};
-use rota_writer::{AckAfter, RecoveryError};
+use rota_writer::{AckAfter, ITEM_BYTES_MAX_DEFAULT, RecoveryError, WriterMetrics, follow};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
+/// The largest item that a writer takes, in bytes.
+const LARGEST: usize = ITEM_BYTES_MAX_DEFAULT as usize;
 /// What the machine had in flight when it died.
 const UNCOMMITTED: usize = 1_000;
 
@@ -65,7 +73,7 @@ async fn without_its_disk_it_goes_on_from_the_database() {
     house.check_same(&ledger);
     // Their posters, who were never answered, post them again.
     let items = uncommitted.iter().map(|lost| lost.entry.message.clone().unwrap());
-    let items = items.map(|bytes| rota_ans104::Item::parse(bytes).unwrap()).collect();
+    let items = items.map(|bytes| Item::parse(bytes).unwrap()).collect();
     house.post_all(&writer, items).await;
     drop(ledger);
     let ledger = writer.stop().await;
@@ -87,7 +95,7 @@ async fn after_another_writer_it_drops_what_fits_no_more() {
     assert_eq!(house.rows(), 104, "nothing of it was committed");
     house.check_same(&writer.ledger);
     let items = uncommitted.iter().map(|lost| lost.entry.message.clone().unwrap());
-    let items = items.map(|bytes| rota_ans104::Item::parse(bytes).unwrap()).collect();
+    let items = items.map(|bytes| Item::parse(bytes).unwrap()).collect();
     house.post_all(&writer, items).await;
     house.check_same(&writer.stop().await);
     assert_eq!(house.rows(), 104 + UNCOMMITTED);
@@ -122,6 +130,109 @@ async fn a_ledger_that_never_had_a_database_is_brought_there_whole() {
     let is_known = matches!(duplicate, Posted::Refused(status, _) if status == 409);
     assert!(is_known, "DUP-2: its contents went to the database and came back: {duplicate:?}");
     house.check_same(&writer.stop().await);
+}
+
+/// Small items before and behind items of every size up to the limit.
+fn items_of_all_sizes(process: ProcessId) -> Vec<Item> {
+    let head = message(process).data("").sign().bytes().len();
+    let sized = |bytes: usize| message(process).data(vec![b'x'; bytes - head]).sign();
+    let sizes = [9 << 20, 4 << 20, 5 << 20, LARGEST, 3 << 20, LARGEST];
+    let mut items: Vec<Item> = sizes.into_iter().map(sized).collect();
+    items.insert(2, message(process).sign());
+    items.push(message(process).sign());
+    items
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ledger_with_items_of_any_size_is_brought_to_the_database() {
+    let house = House::new();
+    let disk = fast_dir();
+    let ledger = Ledger::open(disk.path(), LedgerOptions::default()).unwrap();
+    let writer = InProcess::over(ledger, Arc::new(SystemClock), HeightCache::starting_at(None), 3);
+    house.post_all(&writer, house.processes.clone()).await;
+    let process = house.processes[0].id().into();
+    for item in items_of_all_sizes(process) {
+        house.post_all(&writer, vec![item]).await;
+    }
+    drop(writer.stop().await);
+
+    let writer = house.writer(&disk).await;
+    house.check_same(&writer.ledger);
+    drop(writer.stop().await);
+    // And back, onto an empty disk.
+    let empty = fast_dir();
+    let writer = house.writer(&empty).await;
+    house.check_same(&writer.stop().await);
+    assert_eq!(house.rows(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn items_of_any_size_are_sent_again_at_the_next_start() {
+    let mut house = House::new();
+    let proxy = FaultProxy::start(house.cluster.port());
+    let direct = std::mem::take(&mut house.url);
+    house.url = proxy.url(&direct);
+    let (disk, writer) = house.settled().await;
+    proxy.set(Fault::Refuse);
+    let items = items_of_all_sizes(house.processes[0].id().into());
+    let count = items.len();
+    let posts: Vec<_> = items.into_iter().map(|item| house.post(&writer, item)).collect();
+    let stored = || writer.ledger.provisional_after(None, 2 * count).unwrap().len();
+    until("all of them are on the disk", || stored() == count).await;
+    for post in posts {
+        post.abort();
+        let _ = post.await; // it holds the ledger until then
+    }
+    drop(writer.stop().await);
+    house.url = direct;
+    assert_eq!(house.rows(), 4);
+
+    let writer = house.writer(&disk).await;
+    assert_eq!(house.rows(), 4 + count);
+    house.check_same(&writer.stop().await);
+}
+
+/// No server takes such items any more; databases may hold them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writer_without_its_disk_fills_in_two_contents_of_one_id() {
+    let house = House::new();
+    let mut schedule = Schedule::spawned(&spawn().sign(), 1_000);
+    for (time, length) in [(2_000, 200_000), (3_000, 300_000), (4_000, 200_000)] {
+        let data = vec![u8::try_from(time / 1_000).unwrap(); length];
+        schedule.push(&message(schedule.process).data(data).sign_as(&keyless()), time);
+    }
+    let config = house.config(AckAfter::Database);
+    migrate(&config.url).await.unwrap();
+    let taken = Projection::take(&config.url, 2, &config.name, Holder([1; 16]), user().address());
+    let projection = taken.await.unwrap().projection;
+    let process = schedule.process;
+    assert!(projection.bind(&process).await.unwrap());
+    let row = |entry: &Entry| Row { process, entry: entry.clone(), content: None };
+    projection.project(&schedule.entries.iter().map(row).collect::<Vec<_>>()).await.unwrap();
+
+    let empty = fast_dir();
+    let ledger = house.writer(&empty).await.stop().await;
+    for entry in &schedule.entries {
+        assert!(ledger.entry(&process, entry.nonce).unwrap().as_ref() == Some(entry));
+    }
+}
+
+/// Its schema may be that of the release before: the writer that it stands by is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn standby_brings_the_schema_up_to_date_and_follows() {
+    let house = House::new();
+    let (disk, writer) = house.settled().await;
+    drop((writer.stop().await, disk));
+    house.sql("ALTER TABLE entries DROP COLUMN body CASCADE; DROP TABLE bodies_by_hash");
+    house.sql("DELETE FROM _sqlx_migrations WHERE version >= 5");
+    let standby = fast_dir();
+    let ledger = Ledger::open(standby.path(), LedgerOptions::default()).unwrap();
+    let (metrics, stop) = (WriterMetrics::register(&mut Registry::default()), AtomicBool::new(false));
+    let config = house.config(AckAfter::Database);
+    let caught_up = || stop.store(true, Ordering::Relaxed);
+    let following = follow(&config, &ledger, &metrics, &stop, caught_up);
+    tokio::time::timeout(Duration::from_secs(60), following).await.unwrap();
+    house.check_same(&ledger);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

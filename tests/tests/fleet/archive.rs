@@ -86,7 +86,7 @@ async fn a_machine_with_nothing_starts_from_the_newest_checkpoint_and_the_databa
     ours.sort_by_key(|schedule| *schedule.process.as_bytes());
     town.book.check(&ours).unwrap();
     assert_eq!(ours.iter().map(|schedule| schedule.places.len()).sum::<usize>(), 275);
-    assert_eq!(town.sql("SELECT count(*) FROM bodies"), "0");
+    assert_eq!(town.sql("SELECT count(*) FROM bodies_by_hash"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +107,7 @@ async fn cut_off_from_the_archive_a_writer_takes_items_of_any_size() {
     assert!(since.elapsed() < Duration::from_secs(9), "took {:?}", since.elapsed());
     clients.more(20).await;
     assert!(data_of(&writer, processes[0], &other).await.ends_with("other"));
-    assert_eq!(town.sql("SELECT count(*) FROM bodies"), "1");
+    assert_eq!(town.sql("SELECT count(*) FROM bodies_by_hash"), "1");
     let unreadable = Client::new(&writer.rota.url).get(&format!("/{kept}")).await;
     assert_eq!(unreadable.status, 503, "never an entry without its body");
     line.heal();

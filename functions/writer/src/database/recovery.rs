@@ -12,9 +12,7 @@
 use super::RecoveryError;
 use super::copy::{Copier, ROWS, patiently};
 use rota_ledger::{Ledger, OutboxRow, Provisional};
-use rota_readmodel::{
-    BATCH_BYTES_MAX, BATCH_ROWS_MAX, Holder, ModelError, Newest, Projection, Row,
-};
+use rota_readmodel::{BatchSize, Holder, ModelError, Newest, Projection, Row};
 use rota_schedule::{Head, ProcessId, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -177,18 +175,18 @@ impl Recovery<'_> {
     ) -> Result<(), RecoveryError> {
         let contents = self.ledger.contents(process)?;
         loop {
-            let mut batch = Batch::default();
+            let (mut rows, mut size) = (Vec::new(), BatchSize::default());
             // In pieces: an iterator over the ledger cannot wait for the database.
             for entry in self.ledger.entries(process, next)? {
                 let entry = entry?;
-                next = entry.nonce + 1;
-                let content = contents.get(&entry.nonce).copied();
-                batch.push(Row { process: *process, entry, content });
-                if batch.is_full() {
+                if !size.has_room_for(&entry) {
                     break;
                 }
+                size.add(&entry);
+                next = entry.nonce + 1;
+                let content = contents.get(&entry.nonce).copied();
+                rows.push(Row { process: *process, entry, content });
             }
-            let rows = batch.rows;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -201,15 +199,15 @@ impl Recovery<'_> {
     async fn resubmit(&self) -> Result<u64, RecoveryError> {
         let (mut resubmitted, mut after) = (0, None);
         loop {
-            let mut batch = Batch::default();
-            while !batch.is_full()
-                && let Some(Provisional { process, entry, content }) =
-                    self.ledger.provisional_after(after, 1)?.pop()
+            let (mut rows, mut size) = (Vec::new(), BatchSize::default());
+            while let Some(Provisional { process, entry, content }) =
+                self.ledger.provisional_after(after, 1)?.pop()
+                && size.has_room_for(&entry)
             {
+                size.add(&entry);
                 after = Some((process, entry.nonce));
-                batch.push(Row { process, entry, content });
+                rows.push(Row { process, entry, content });
             }
-            let rows = batch.rows;
             if rows.is_empty() {
                 return Ok(resubmitted);
             }
@@ -222,25 +220,6 @@ impl Recovery<'_> {
 
 /// The newest place of each process.
 type Heads = HashMap<ProcessId, Newest>;
-
-/// Rows of one batch for the database.
-#[derive(Default)]
-struct Batch {
-    rows: Vec<Row>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn push(&mut self, row: Row) {
-        self.bytes += row.entry.len_bytes();
-        self.rows.push(row);
-    }
-
-    /// One row more may be as large as the batch itself: half of the limit is left for it.
-    fn is_full(&self) -> bool {
-        self.rows.len() >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX / 2
-    }
-}
 
 /// Long work says how far it is.
 struct Progress {

@@ -35,17 +35,21 @@ pub(super) const HEADS: &str = "\
     WHERE processes.writer = $1 AND processes.process > $2 \
     ORDER BY processes.process LIMIT $3";
 
-/// Cut by the bytes before each entry, so one that is larger than the cap comes alone.
+/// Cut by the bytes up to each entry. One that is larger than the cap comes alone.
 pub(super) const ENTRIES: &str = "\
     SELECT page.nonce, page.timestamp, page.assignment_id, page.message_id, page.content, \
-           page.assignment, coalesce(page.message, bodies.bytes), page.message_length \
+           page.assignment, coalesce(page.message, by_hash.bytes, bodies.bytes), \
+           page.message_length, page.body \
     FROM ( \
-        SELECT *, sum(octet_length(assignment) + coalesce(message_length, 0)) OVER ( \
-            ORDER BY nonce ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before \
-        FROM entries WHERE process = $1 AND nonce > $2 ORDER BY nonce LIMIT $3) AS page \
+        SELECT *, row_number() OVER up_to AS number, \
+            sum(octet_length(assignment) + coalesce(message_length, 0)) OVER up_to AS total_bytes \
+        FROM entries WHERE process = $1 AND nonce > $2 \
+        WINDOW up_to AS (ORDER BY nonce ROWS UNBOUNDED PRECEDING) \
+        ORDER BY nonce LIMIT $3) AS page \
+    LEFT JOIN bodies_by_hash AS by_hash ON by_hash.sha256 = page.body \
     LEFT JOIN bodies ON page.message IS NULL AND page.message_length IS NOT NULL \
-        AND bodies.message_id = page.message_id \
-    WHERE coalesce(page.bytes_before, 0) < $4 \
+        AND page.body IS NULL AND bodies.message_id = page.message_id \
+    WHERE page.total_bytes <= $4 OR page.number = 1 \
     ORDER BY page.nonce";
 
 impl Projection {
@@ -99,7 +103,7 @@ impl Projection {
     }
 
     /// The entries of a process above a nonce (`None`: from the first), bodies included, at most
-    /// `limit` and about [`BATCH_BYTES_MAX`]; at least one if there is any.
+    /// `limit` and [`BATCH_BYTES_MAX`]; at least one if there is any.
     ///
     /// # Errors
     /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
@@ -164,7 +168,7 @@ fn stored(row: &PgRow) -> Result<Stored, ModelError> {
         assignment: Bytes::copy_from_slice(row.try_get(5)?),
         message: message.map(Bytes::copy_from_slice),
     };
-    Stored::new(entry, row.try_get(7)?)
+    Stored::new(entry, row.try_get(7)?, row.try_get(8)?)
 }
 
 fn content(row: &PgRow) -> Result<Option<ContentHash>, ModelError> {

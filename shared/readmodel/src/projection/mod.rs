@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX};
+pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, BatchSize, INLINE_BYTES_MAX};
 pub use history::Newest;
 pub use moves::{MoveOrder, MoveState, Ownership};
 

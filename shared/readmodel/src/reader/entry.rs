@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 /// The column at which an entry begins: its kind and its process precede it.
 const ENTRY: usize = 2;
 /// The column after an entry.
-const AFTER_ENTRY: usize = 9;
+const AFTER_ENTRY: usize = 10;
 /// The kinds of rows: the id is that of the item, of the assignment, of a process.
 const ITEM: i32 = 0;
 const ASSIGNMENT: i32 = 1;

@@ -35,17 +35,17 @@ pub use source::LeftOut;
 pub use stats::{Fallbacks, ReadStats, SourceStats};
 
 use crate::DatabaseUrl;
-use crate::bodies::{self, Stored};
+use crate::bodies::Stored;
 use bytes::Bytes;
 use connections::Connections;
 use entry::{First, Latest, Lookup, Newest, Search, Sense};
-use facts::{Bytewise, Raw, Scheduler};
+use facts::{Raw, Scheduler};
 use failure::Failure;
 use page::{PageOf, Sheet};
 use rota_archive::Archive;
 use rota_aws::DatabaseLogin;
 use rota_schedule::{
-    Clock, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    Clock, Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
 };
 use source::Source;
 use sources::Sources;
@@ -319,10 +319,7 @@ impl Inner {
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, Failure> {
         match self.ask(&Raw(id)).await? {
             None => Ok(None),
-            Some(Bytewise::Here(bytes)) => Ok(Some(bytes)),
-            Some(Bytewise::Elsewhere(length)) => {
-                Ok(Some(bodies::fetch(self.archive.as_ref(), MessageId::new(id), length).await?))
-            }
+            Some(located) => Ok(Some(located.fetch(self.archive.as_ref()).await?)),
         }
     }
 

@@ -13,6 +13,8 @@ use sqlx::postgres::PgRow;
 
 /// What precedes the items of an entry: nonce, timestamp, both lengths, both ids. In bytes.
 const ENTRY_HEAD_BYTES: usize = 8 + 8 + 4 + 4 + 32 + 32;
+/// The hash under which an item lies apart from its row. In bytes.
+const HASH_BYTES: usize = 32;
 /// The length of a message that was only assigned: its bytes are nobody's here.
 const NO_MESSAGE: i32 = -1;
 /// The writer of a process that is bound to none.
@@ -133,8 +135,8 @@ fn unpack(rows: &[PgRow], first: u64) -> Result<Vec<Stored>, ModelError> {
     Ok(entries)
 }
 
-/// Reads one entry, which must have this nonce. What follows the assignment is the message; nothing at all
-/// if that lies in the archive.
+/// Reads one entry, which must have this nonce. What follows the assignment is the message, and nothing if that
+/// lies in the archive. Before either there is the hash, if the message lies under that apart from its row.
 fn entry(mut packed: Bytes, nonce: u64) -> Result<Stored, ModelError> {
     let mut head = take(&mut packed, Some(ENTRY_HEAD_BYTES))?;
     if head.get_u64() != nonce {
@@ -150,10 +152,18 @@ fn entry(mut packed: Bytes, nonce: u64) -> Result<Stored, ModelError> {
     let (assignment_id, message_id) = (AssignmentId::new(id()), MessageId::new(id()));
     let assignment = take(&mut packed, usize::try_from(assignment).ok())?;
     let length = (message != NO_MESSAGE).then_some(message);
+    let is_long = |length: i32| usize::try_from(length) == Ok(packed.len());
+    let hash = match length {
+        // The schema keeps what is as short as a hash in its row.
+        Some(length) if !packed.is_empty() && !is_long(length) => {
+            Some(take(&mut packed, Some(HASH_BYTES))?)
+        }
+        _ => None,
+    };
     let is_here = !packed.is_empty() || length == Some(0);
     let message = is_here.then_some(packed);
     let entry = Entry { nonce, timestamp, assignment_id, message_id, assignment, message };
-    Stored::new(entry, length)
+    Stored::new(entry, length, hash.as_deref())
 }
 
 /// The next bytes, if there are so many.

@@ -18,6 +18,7 @@ INSERT INTO entries SELECT sha256(('p' || p)::bytea), n, 1000 + n, 3, sha256(('a
     sha256(('m' || p || '.' || n)::bytea), null, 'assignment', 'abc'
 FROM generate_series(1, 3) p, generate_series(0, 3999) n;
 INSERT INTO bodies SELECT sha256(('b' || n)::bytea), 'body' FROM generate_series(1, 100) n;
+INSERT INTO bodies_by_hash SELECT * FROM bodies;
 ANALYZE;";
 
 async fn connect() -> PgConnection {

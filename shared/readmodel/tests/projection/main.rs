@@ -12,6 +12,7 @@ mod migrations;
 mod moves;
 mod property;
 mod rows;
+mod twins;
 mod unknown;
 
 use bytes::Bytes;

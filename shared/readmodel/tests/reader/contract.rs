@@ -200,7 +200,7 @@ async fn a_body_that_is_missing_is_damage_and_not_an_entry_without_message() {
     let schedules = schedules();
     let large = &schedules[3];
     house.commit(&schedules, 0).await;
-    house.primary.sql("rota", "DELETE FROM bodies");
+    house.primary.sql("rota", "DELETE FROM bodies_by_hash");
     let reader = house.primary_reader();
     let id = |message: MessageId| *message.as_bytes();
     let entry = &large.entries[2];

@@ -55,8 +55,12 @@ SELECT packed FROM (
     SELECT int8send(nonce) || int8send(timestamp)
         || int4send(octet_length(assignment)) || int4send(coalesce(message_length, -1))
         || assignment_id || message_id || assignment
-        || coalesce(message, CASE WHEN message_length IS NOT NULL THEN (
-            SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END, '') AS packed
+        -- Apart from its row an item has its hash before it, if it lies under that.
+        || coalesce(message, CASE
+            WHEN body IS NOT NULL THEN body
+                || coalesce((SELECT bytes FROM bodies_by_hash WHERE sha256 = body), '')
+            WHEN message_length IS NOT NULL THEN (
+                SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END, '') AS packed
     FROM entries
     WHERE process = $1 AND nonce BETWEEN (SELECT first FROM span) AND (SELECT stop FROM span)
     ORDER BY nonce
