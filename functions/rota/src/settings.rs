@@ -11,7 +11,8 @@ use rota_service::emf::Namespace;
 use rota_service::trace::TraceSettings;
 use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_writer::{
-    AckAfter, CHECKPOINT_INTERVAL_DEFAULT, DatabaseConfig, UploadMode, WriterConfig,
+    AckAfter, CHECKPOINT_INTERVAL_DEFAULT, DatabaseConfig, ITEM_BYTES_MAX_DEFAULT, UploadMode,
+    WriterConfig,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
