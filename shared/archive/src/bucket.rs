@@ -114,7 +114,7 @@ impl Bucket {
         bytes: Bytes,
         sha256: FileHash,
     ) -> Result<Put, ArchiveError> {
-        let write = async || {
+        let write = || async {
             let request = self.client.put_object().bucket(&self.name).key(self.full(key));
             let request = request.metadata(HASH, sha256.to_string()).if_none_match(NOTHING_THERE);
             request.body(bytes.clone().into()).send().await.map(drop).map_err(Refusal::from)
@@ -217,9 +217,9 @@ impl Bucket {
 ///
 /// # Errors
 /// [`ArchiveError::Unavailable`] if it is still so after the last attempt, and whatever else went wrong.
-pub(crate) async fn settled(
+pub(crate) async fn settled<F: Future<Output = Result<(), Refusal>>>(
     key: &str,
-    write: impl AsyncFn() -> Result<(), Refusal>,
+    write: impl Fn() -> F,
 ) -> Result<Put, ArchiveError> {
     let mut attempt = 1;
     loop {

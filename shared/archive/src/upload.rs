@@ -41,7 +41,7 @@ impl Bucket {
 
     /// S3 wants all parts anew after a conflict (`CompleteMultipartUpload`, 409).
     async fn put_parts(&self, key: &str, file: &LocalFile) -> Result<Put, ArchiveError> {
-        settled(key, async || self.upload(key, file).await).await
+        settled(key, || self.upload(key, file)).await
     }
 
     /// One upload in parts.

@@ -164,12 +164,9 @@ pub(crate) async fn complete(
 ///
 /// # Errors
 /// [`ModelError::Unavailable`].
-pub(crate) async fn store<'a>(
-    archive: &Archive,
-    bodies: impl IntoIterator<Item = &'a Body>,
-) -> Result<(), ModelError> {
+pub(crate) async fn store(archive: &Archive, bodies: Vec<Body>) -> Result<(), ModelError> {
     let puts = stream::iter(bodies.into_iter().map(Ok::<_, ArchiveError>));
-    let put = async |body| archive.put_body(body).await;
+    let put = async |body: Body| archive.put_body(&body).await;
     Ok(puts.try_for_each_concurrent(AT_ONCE, put).await?)
 }
 

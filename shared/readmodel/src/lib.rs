@@ -24,8 +24,8 @@ pub use error::ModelError;
 pub use migrate::migrate;
 pub use operator::{MoveProgress, Operator, Ordered};
 pub use projection::{
-    ANSWER_MAX, BATCH_BYTES_MAX, BATCH_ROWS_MAX, BatchSize, Holder, INLINE_BYTES_MAX, MoveOrder, MoveState,
-    Newest, Ownership, Projection, Row, Taken,
+    ANSWER_MAX, BATCH_BYTES_MAX, BATCH_ROWS_MAX, BatchSize, Holder, INLINE_BYTES_MAX, MoveOrder,
+    MoveState, Newest, Ownership, Projection, Row, Taken,
 };
 pub use reader::{Fallbacks, LeftOut, ReadModel, ReadModelConfig, ReadStats, SourceStats};
 pub use reader_role::{ReaderRole, grant_reading};

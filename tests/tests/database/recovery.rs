@@ -148,7 +148,8 @@ async fn ledger_with_items_of_any_size_is_brought_to_the_database() {
     let house = House::new();
     let disk = fast_dir();
     let ledger = Ledger::open(disk.path(), LedgerOptions::default()).unwrap();
-    let writer = InProcess::over(ledger, Arc::new(SystemClock), HeightCache::starting_at(None), 3);
+    let writer =
+        InProcess::over(ledger, Arc::new(SystemClock), HeightCache::starting_at(Some(7)), 3);
     house.post_all(&writer, house.processes.clone()).await;
     let process = house.processes[0].id().into();
     for item in items_of_all_sizes(process) {
@@ -227,7 +228,8 @@ async fn standby_brings_the_schema_up_to_date_and_follows() {
     house.sql("DELETE FROM _sqlx_migrations WHERE version = 5");
     let standby = fast_dir();
     let ledger = Ledger::open(standby.path(), LedgerOptions::default()).unwrap();
-    let (metrics, stop) = (WriterMetrics::register(&mut Registry::default()), AtomicBool::new(false));
+    let (metrics, stop) =
+        (WriterMetrics::register(&mut Registry::default()), AtomicBool::new(false));
     let config = house.config(AckAfter::Database);
     let caught_up = || stop.store(true, Ordering::Relaxed);
     let following = follow(&config, &ledger, &metrics, &stop, caught_up);

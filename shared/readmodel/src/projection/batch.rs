@@ -43,7 +43,8 @@ impl BatchSize {
     /// Whether a further row may be committed with the others. One that is larger than a batch goes alone.
     #[must_use]
     pub fn has_room_for(&self, entry: &Entry) -> bool {
-        let fits = || self.rows < BATCH_ROWS_MAX && self.bytes + entry.len_bytes() <= BATCH_BYTES_MAX;
+        let fits =
+            || self.rows < BATCH_ROWS_MAX && self.bytes + entry.len_bytes() <= BATCH_BYTES_MAX;
         self.rows == 0 || fits()
     }
 

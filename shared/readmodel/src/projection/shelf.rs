@@ -46,21 +46,23 @@ impl Shelf {
 
     /// Stores the large bodies of a batch, if the archive answers in time, and says where they are to be.
     pub(super) async fn store(&self, rows: &[Placed<'_>]) -> Large {
-        let place = self.place(rows).await;
+        let bodies: Vec<Body> = rows.iter().filter_map(|placed| placed.body.clone()).collect();
+        let count = bodies.len() as u64;
+        let place = self.place(bodies).await;
         if place == Large::Table {
-            self.fallbacks.fetch_add(bodies_of(rows).count() as u64, Ordering::Relaxed);
+            self.fallbacks.fetch_add(count, Ordering::Relaxed);
         }
         place
     }
 
-    async fn place(&self, rows: &[Placed<'_>]) -> Large {
-        if bodies_of(rows).next().is_none() {
+    async fn place(&self, bodies: Vec<Body>) -> Large {
+        if bodies.is_empty() {
             return Large::Archive;
         }
         if self.rests_until.lock().is_some_and(|until| Instant::now() < until) {
             return Large::Table;
         }
-        let stored = timeout(STORE_MAX, bodies::store(&self.archive, bodies_of(rows))).await;
+        let stored = timeout(STORE_MAX, bodies::store(&self.archive, bodies)).await;
         let error: &(dyn std::error::Error + 'static) = match &stored {
             Ok(Ok(())) => return Large::Archive,
             Ok(Err(error)) => error,
@@ -70,9 +72,4 @@ impl Shelf {
         *self.rests_until.lock() = Some(Instant::now() + REST);
         Large::Table
     }
-}
-
-/// The bodies of a batch that are too large for their rows.
-fn bodies_of<'a>(rows: &'a [Placed<'_>]) -> impl Iterator<Item = &'a Body> {
-    rows.iter().filter_map(|placed| placed.body.as_ref())
 }

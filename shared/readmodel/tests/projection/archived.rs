@@ -4,8 +4,8 @@ use super::*;
 use rota_archive::{Archive, BodyHash};
 use rota_readmodel::{INLINE_BYTES_MAX, ModelError};
 use rota_testkit::aws::Aws;
-use rota_testkit::{Refused, S3Refusals, message};
 use rota_testkit::proxy::{Fault, FaultProxy};
+use rota_testkit::{Refused, S3Refusals, message};
 use std::time::{Duration, Instant};
 
 /// An empty archive behind a line that can be cut.
@@ -61,7 +61,11 @@ async fn while_the_archive_is_away_bodies_go_into_the_database_and_nobody_waits(
         let (row, since) = (large(id, nonce), Instant::now());
         projection.project(std::slice::from_ref(&row)).await.unwrap();
         assert!(since.elapsed() < Duration::from_secs(9), "took {:?}", since.elapsed());
-        assert_eq!(sql(&url, "SELECT count(*) FROM bodies_by_hash"), (nonce + 1).to_string(), "{fault:?}");
+        assert_eq!(
+            sql(&url, "SELECT count(*) FROM bodies_by_hash"),
+            (nonce + 1).to_string(),
+            "{fault:?}"
+        );
         assert_eq!(projection.entries(&id, nonce.checked_sub(1), 9).await.unwrap(), [row]);
         line.heal();
     }
