@@ -58,7 +58,7 @@ async fn two_contents_of_one_id_both_come_back() {
         }
         assert_eq!(stored(&projection, ids[0]).await, together);
         assert_eq!(stored(&projection, ids[1]).await, alone);
-        // Four contents of each process are large; none is there twice.
+        // Five contents of each process are large; none is there twice.
         let in_table = if archive.is_some() { "0" } else { "10" };
         assert_eq!(sql(&url, "SELECT count(*) FROM bodies_by_hash"), in_table);
         assert_eq!(sql(&url, "SELECT count(*) FROM bodies"), "0");
