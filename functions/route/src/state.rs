@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::interval;
 
-/// Bytes of spawns that are held at once: each is read whole, because its signature covers all of it.
-const SPAWN_BYTES_MAX: usize = 128 << 20;
+/// Bytes of small spawns that are held at once: each is read whole, because its signature covers all of it.
+const SMALL_SPAWNS_BYTES_MAX: usize = 32 << 20;
+/// Bytes of large spawns that are held at once; more where bodies may be so large.
+const LARGE_SPAWNS_BYTES_MAX: usize = 128 << 20;
 /// Signatures that are verified at once, unless the machine says how many processors it has.
 const VERIFIERS_FALLBACK: usize = 2;
 /// How often a router that runs all the time looks at the list of writers.
@@ -35,8 +37,14 @@ pub struct RouteState<D> {
     pub(crate) peeker: Peeker,
     pub(crate) proxy: Proxy,
     pub(crate) spawns: BodyBudget,
-    pub(crate) verifiers: Semaphore,
+    pub(crate) verifiers: Arc<Semaphore>,
     pub(crate) metrics: RouteMetrics,
+}
+
+/// Room for spawns: of two of the largest at least, since one peer gets half of it.
+fn spawns(body_max: u64) -> BodyBudget {
+    let body = usize::try_from(body_max).unwrap_or(usize::MAX);
+    BodyBudget::new(SMALL_SPAWNS_BYTES_MAX, LARGE_SPAWNS_BYTES_MAX.max(body.saturating_mul(2)))
 }
 
 impl<D: Directory> RouteState<D> {
@@ -49,9 +57,9 @@ impl<D: Directory> RouteState<D> {
             owners: Owners::default(),
             peeker: Peeker::default(),
             proxy: Proxy::new(config.answer_max),
+            spawns: spawns(config.body_max),
             config,
-            spawns: BodyBudget::new(SPAWN_BYTES_MAX),
-            verifiers: Semaphore::new(cpus),
+            verifiers: Arc::new(Semaphore::new(cpus)),
             metrics,
         }
     }

@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-/// Bytes of request bodies that may be in flight together.
-const BODIES_BYTES_MAX: usize = 256 << 20;
+/// Bytes of small request bodies that may be in memory together, what waits for the database included.
+const SMALL_BODIES_BYTES_MAX: usize = 128 << 20;
+/// Bytes of large request bodies that may be in memory together; more where items may be so large.
+const LARGE_BODIES_BYTES_MAX: usize = 256 << 20;
 /// How long a stop waits for the database to commit what is in flight. What it does not commit is sent
 /// again at the next start.
 const LAND_MAX: Duration = Duration::from_millis(500);
@@ -85,7 +87,7 @@ struct Inner {
     tasks: Mutex<Tasks>,
     metrics: WriterMetrics,
     bodies: BodyBudget,
-    verifiers: Semaphore,
+    verifiers: Arc<Semaphore>,
     claims: Semaphore,
     stopping: AtomicBool,
 }
@@ -128,7 +130,8 @@ impl Writer {
         });
         tasks.moves = moves.clone().map(|moves| tokio::spawn(moves.carry_out()));
         Ok(Self(Arc::new(Inner {
-            verifiers: Semaphore::new(config.cpus * 2),
+            verifiers: Arc::new(Semaphore::new(config.cpus * 2)),
+            bodies: bodies(config.item_bytes_max),
             claims: Semaphore::new(CLAIMS_MAX),
             config,
             ledger: parts.ledger,
@@ -138,7 +141,6 @@ impl Writer {
             lanes,
             tasks: Mutex::new(tasks),
             metrics: parts.metrics,
-            bodies: BodyBudget::new(BODIES_BYTES_MAX),
             stopping: AtomicBool::new(false),
         })))
     }
@@ -264,7 +266,7 @@ impl Writer {
         &self.0.bodies
     }
 
-    pub(crate) fn verifiers(&self) -> &Semaphore {
+    pub(crate) fn verifiers(&self) -> &Arc<Semaphore> {
         &self.0.verifiers
     }
 
@@ -290,4 +292,10 @@ impl Writer {
             Ok(Err(_)) | Err(_) => Err(ApiError::OutcomeUnknown),
         }
     }
+}
+
+/// Room for bodies: of two of the largest items at least, since one peer gets half of it.
+fn bodies(item_bytes_max: u64) -> BodyBudget {
+    let item = usize::try_from(item_bytes_max).unwrap_or(usize::MAX);
+    BodyBudget::new(SMALL_BODIES_BYTES_MAX, LARGE_BODIES_BYTES_MAX.max(item.saturating_mul(2)))
 }

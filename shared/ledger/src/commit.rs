@@ -11,7 +11,7 @@ use crate::{
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use rocksdb::WriteOptions;
-use rota_schedule::{ContentHash, Entry, Head, ProcessId, Timestamp};
+use rota_schedule::{ContentKey, Entry, Head, ProcessId, Timestamp};
 use std::{
     collections::HashSet,
     mem,
@@ -35,7 +35,7 @@ pub struct Append {
     /// The head of the process once it is committed.
     pub head: Head,
     /// By what its message is deduplicated, if it was pushed.
-    pub content: Option<ContentHash>,
+    pub content: Option<ContentKey>,
     /// When its item was taken in: the age of its outbox rows.
     pub queued_at: Timestamp,
     /// Whether it is to be uploaded from here.

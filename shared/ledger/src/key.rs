@@ -14,16 +14,18 @@
 //! | | id ‖ 3 ‖ timestamp ‖ process ‖ nonce | empty: places where the item was assigned without its bytes |
 //! | `times` | process ‖ timestamp ‖ nonce | empty |
 //! | `heads` | process | head record |
-//! | `contents` | process ‖ content hash | nonce record |
+//! | `contents` | process ‖ content key | nonce record |
 //! | `provisional` | process ‖ nonce | provisional record |
 //! | `outbox` | sequence number | outbox record |
 //! | `meta` | name | format, counters, address, height |
+//!
+//! Content keys of entries from before signers were part of them are the hash of the content alone.
 //!
 //! Places are keys with empty values rather than records, so that the earliest is one seek and
 //! writing needs no read before it.
 
 use crate::LedgerError;
-use rota_schedule::{AssignmentId, ContentHash, MessageId, ProcessId};
+use rota_schedule::{AssignmentId, ContentKey, MessageId, ProcessId};
 
 /// Length of an id, and of the prefix that bloom filters know keys by.
 pub(crate) const ID_LEN: usize = 32;
@@ -183,11 +185,11 @@ pub(crate) fn time_end(process: &ProcessId) -> [u8; TIME_LEN] {
 
 /// Start of all keys of a process in `contents`, and the key that follows them.
 pub(crate) fn contents(process: &ProcessId) -> ([u8; CONTENT_LEN], [u8; CONTENT_LEN]) {
-    (content(process, &ContentHash([0; 48])), content(process, &ContentHash([u8::MAX; 48])))
+    (content(process, &ContentKey([0; 48])), content(process, &ContentKey([u8::MAX; 48])))
 }
 
 /// Key of a message by content.
-pub(crate) fn content(process: &ProcessId, content: &ContentHash) -> [u8; CONTENT_LEN] {
+pub(crate) fn content(process: &ProcessId, content: &ContentKey) -> [u8; CONTENT_LEN] {
     join(&[process.as_bytes(), &content.0])
 }
 

@@ -16,7 +16,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{FlushOptions, IteratorMode};
 use rota_ans104::{Address, ItemId};
-use rota_schedule::{ContentHash, Entry, Head, MessageId, ProcessId};
+use rota_schedule::{ContentKey, Entry, Head, MessageId, ProcessId};
 use std::{
     collections::HashMap,
     io,
@@ -126,14 +126,14 @@ impl Ledger {
         self.inner.store.place_of(process, message)
     }
 
-    /// The nonce at which a pushed message of this content was placed in a process (DUP-2).
+    /// The nonce at which a process has a pushed message under this key (DUP-2).
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn place_of_content(
         &self,
         process: &ProcessId,
-        content: &ContentHash,
+        content: &ContentKey,
     ) -> Result<Option<u64>, LedgerError> {
         self.inner.store.place_of_content(process, content)
     }
@@ -245,11 +245,11 @@ impl Ledger {
         provisional::discard(&self.inner.store, process, from_nonce)
     }
 
-    /// The contents by which messages of a process are deduplicated, by nonce.
+    /// The keys by which messages of a process are deduplicated, by nonce.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn contents(&self, process: &ProcessId) -> Result<HashMap<u64, ContentHash>, LedgerError> {
+    pub fn contents(&self, process: &ProcessId) -> Result<HashMap<u64, ContentKey>, LedgerError> {
         self.inner.store.contents(process)
     }
 

@@ -47,13 +47,14 @@ impl ScheduleReader for Ledger {
 
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
         let store = self.store();
-        if let Some((process, nonce)) = store.stored_place(&id)? {
-            return Ok(Some(store.message(&process, nonce)?));
+        let places = store.places(&id)?;
+        if let Some(place) = places.assignment {
+            return Ok(Some(store.assignment(place)?));
         }
-        let Some(place) = store.assignment_place(&AssignmentId::new(id))? else {
+        let Some((_, (process, nonce))) = places.stored else {
             return Ok(None);
         };
-        Ok(Some(store.assignment(place)?))
+        Ok(Some(store.message(&process, nonce)?))
     }
 
     async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
@@ -63,24 +64,22 @@ impl ScheduleReader for Ledger {
 }
 
 impl Ledger {
-    /// The earliest place of an item, or else the place of an assignment; in `process` if that is given.
+    /// What an assignment placed, or else the earliest place of an item; in `process` if that is given.
     fn place(
         &self,
         id: &[u8; 32],
         process: Option<ProcessId>,
     ) -> Result<Option<Place>, LedgerError> {
         let store = self.store();
-        let item = match process {
-            Some(process) => {
-                store.place_of(&process, &MessageId::new(*id))?.map(|nonce| (process, nonce))
-            }
-            None => store.earliest_place(id)?,
+        let Some(process) = process else {
+            return Ok(store.places(id)?.first());
         };
-        if item.is_some() {
-            return Ok(item);
+        let assignment = store.assignment_place(&AssignmentId::new(*id))?;
+        if let Some(place) = assignment.filter(|(found, _)| *found == process) {
+            return Ok(Some(place));
         }
-        let assigned = store.assignment_place(&AssignmentId::new(*id))?;
-        Ok(assigned.filter(|(found, _)| process.is_none_or(|process| process == *found)))
+        let item = store.place_of(&process, &MessageId::new(*id))?;
+        Ok(item.map(|nonce| (process, nonce)))
     }
 
     async fn page(

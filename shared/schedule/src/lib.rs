@@ -26,7 +26,7 @@ pub use assignment::{
     Assignment, AssignmentError, EXCLUDE_BYTES_MAX, EXCLUDES_MAX, Exclude, Subject,
 };
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use content::ContentHash;
+pub use content::{Content, ContentHash, ContentKey};
 pub use directory::{
     Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, NotAName, RoutePolicy,
     WRITER_NAME_MAX, WriterName, WriterRecord,

@@ -51,7 +51,8 @@ pub enum ReadError {
 pub trait ScheduleReader: Send + Sync + 'static {
     /// Finds what `id` stands for: a page of a process's schedule, or the entry of a message or an
     /// assignment. A message that was assigned more than once is found at its earliest place, in
-    /// `process` if that is given. `query` is used only if `id` is a process.
+    /// `process` if that is given. An assignment that was itself assigned stands for what it placed: that
+    /// answer is kept for ever. `query` is used only if `id` is a process.
     fn find(
         &self,
         id: [u8; 32],

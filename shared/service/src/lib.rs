@@ -6,6 +6,7 @@
 //! header time, body bytes, body time, an answer nobody reads, the values of metric labels.
 
 pub mod body;
+pub mod budget;
 pub mod config;
 pub mod emf;
 pub mod histogram;
@@ -19,7 +20,8 @@ pub mod shutdown;
 mod stall;
 pub mod trace;
 
-pub use body::{BodyBudget, BodyError, BodyPermit, read_body};
+pub use body::{BodyError, BodyLimits, read_body};
+pub use budget::{BodyBudget, Peer, SMALL_BODY_BYTES_MAX};
 pub use config::{ByteSize, ConfigError, Env, Setting, SettingReport, Source};
 pub use logs::LogFormat;
 pub use metrics::{HttpMetrics, HttpTotals};

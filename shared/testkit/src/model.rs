@@ -66,8 +66,8 @@ impl Model {
             });
             places.min_by_key(|(time, process, entry)| (*time, process.clone(), entry.nonce))
         };
-        let found = among(&|entry| *entry.message_id.as_bytes() == id)
-            .or_else(|| among(&|entry| *entry.assignment_id.as_bytes() == id));
+        let found = among(&|entry| *entry.assignment_id.as_bytes() == id)
+            .or_else(|| among(&|entry| *entry.message_id.as_bytes() == id));
         found.map(|(_, _, entry)| entry.clone())
     }
 }
@@ -102,8 +102,8 @@ impl ScheduleReader for Model {
         let message = entries()
             .filter(|entry| *entry.message_id.as_bytes() == id)
             .find_map(|entry| entry.message.clone());
-        let assignment = || entries().find(|entry| *entry.assignment_id.as_bytes() == id);
-        Ok(message.or_else(|| assignment().map(|entry| entry.assignment.clone())))
+        let assignment = entries().find(|entry| *entry.assignment_id.as_bytes() == id);
+        Ok(assignment.map(|entry| entry.assignment.clone()).or(message))
     }
 
     async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {

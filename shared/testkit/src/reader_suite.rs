@@ -26,7 +26,8 @@ const LARGE_BYTES: usize = 1_300_000;
 /// The schedules that the suite knows, in this order: a usual one of 12 entries; one imported from
 /// before processes had assignments of their own, with equal timestamps; one that is only spawned; one
 /// with large messages; one into which the first message of the usual one was only assigned, three
-/// times, the first time before it was posted.
+/// times, the first time before it was posted; one into which assignments were assigned: of the usual one,
+/// and two of its own.
 pub fn schedules() -> Vec<Schedule> {
     let spawned = spawn().sign();
     let mut usual = Schedule::spawned(&spawned, 1_000);
@@ -48,7 +49,14 @@ pub fn schedules() -> Vec<Schedule> {
     for time in [900, 1_500, 1_600] {
         assigned.push_assigned(elsewhere, time);
     }
-    vec![usual, imported, only_spawned, large, assigned]
+    let mut of_assignments = Schedule::spawned(&spawn().sign(), 600);
+    let own = of_assignments.entries[0].assignment_id;
+    for (id, time) in [(usual.entries[3].assignment_id, 1_700), (own, 1_710), (own, 1_720)] {
+        of_assignments.push_assigned(MessageId::new(*id.as_bytes()), time);
+    }
+    let newest = of_assignments.entries[3].assignment_id;
+    of_assignments.push_assigned(MessageId::new(*newest.as_bytes()), 1_730);
+    vec![usual, imported, only_spawned, large, assigned, of_assignments]
 }
 
 impl Schedule {
@@ -268,6 +276,11 @@ async fn ids_are_found(reader: &impl ScheduleReader, schedules: &[Schedule]) {
     assert_eq!(find(twice, Some(schedules[1].process)).await, None);
     let once = *usual.entries[5].message_id.as_bytes();
     assert_eq!(find(once, None).await.as_ref(), Some(&usual.entries[5]));
+    // Every assignment was found above at its own place; where only the item is, that is found.
+    let of_assignments = &schedules[5];
+    let assignment = *usual.entries[3].assignment_id.as_bytes();
+    let as_item = find(assignment, Some(of_assignments.process)).await;
+    assert_eq!(as_item.as_ref(), Some(&of_assignments.entries[1]));
 }
 
 async fn processes_have_a_first_and_a_latest_entry(

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rota_ans104::{ItemId, b64};
+use rota_ans104::{Address, ItemId, b64};
 use rota_permaweb::{Gateway, GatewayConfig, GatewayTransaction, HEIGHT_MAX, PermawebError};
 use url::Url;
 
@@ -198,9 +198,10 @@ async fn a_redirected_id_exists_where_it_was_redirected_to() {
 
 fn transaction_json() -> String {
     let (id, recipient, anchor) = (id(), b64::encode(&[9; 32]), b64::encode(b"anchor"));
+    let owner = b64::encode(&[8; 32]);
     format!(
         r#"{{"data":{{"transactions":{{"edges":[{{"node":{{"id":"{id}","anchor":"{anchor}",
-        "recipient":"{recipient}","tags":[{{"name":"Type","value":"Message"}}]}}}}]}}}}}}"#
+        "owner":{{"address":"{owner}"}},"recipient":"{recipient}","tags":[{{"name":"Type","value":"Message"}}]}}}}]}}}}}}"#
     )
 }
 
@@ -210,6 +211,7 @@ async fn a_transaction_is_asked_for_by_variable_at_the_gateways_graphql() {
     let prefixed = stub.url.join("/pre/").unwrap();
     let found = one_host(&prefixed).await.transaction(&id()).await.unwrap();
     let expected = GatewayTransaction {
+        signer: Address::new([8; 32]),
         recipient: Some([9; 32]),
         anchor: b"anchor".to_vec(),
         tags: vec![("Type".to_owned(), "Message".to_owned())],

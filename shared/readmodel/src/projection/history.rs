@@ -6,7 +6,7 @@ use super::{ANSWER_MAX, BATCH_BYTES_MAX, Holder, Projection, Row, Session, fixed
 use crate::bodies::{self, Stored};
 use crate::{DatabaseUrl, ModelError};
 use bytes::Bytes;
-use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
+use rota_schedule::{AssignmentId, ContentKey, Entry, MessageId, ProcessId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Postgres, query::Query};
@@ -171,7 +171,7 @@ fn stored(row: &PgRow) -> Result<Stored, ModelError> {
     Stored::new(entry, row.try_get(7)?, row.try_get(8)?)
 }
 
-fn content(row: &PgRow) -> Result<Option<ContentHash>, ModelError> {
+fn content(row: &PgRow) -> Result<Option<ContentKey>, ModelError> {
     let content: Option<&[u8]> = row.try_get(4)?;
-    content.map(|content| fixed(content, "a content hash").map(ContentHash)).transpose()
+    content.map(|content| fixed(content, "a content key").map(ContentKey)).transpose()
 }

@@ -21,7 +21,7 @@ mod size;
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
 use rota_archive::Archive;
-use rota_schedule::{ContentHash, Entry, ProcessId, Timestamp};
+use rota_schedule::{ContentKey, Entry, ProcessId, Timestamp};
 use session::Session;
 use shelf::Shelf;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -52,7 +52,7 @@ pub struct Row {
     /// The entry.
     pub entry: Entry,
     /// By what a pushed message is deduplicated (DUP-2).
-    pub content: Option<ContentHash>,
+    pub content: Option<ContentKey>,
 }
 
 /// A name that was taken.

@@ -18,7 +18,7 @@ mod unknown;
 use bytes::Bytes;
 use rota_ans104::Address;
 use rota_readmodel::{DatabaseUrl, Holder, Projection, Row, Taken, migrate};
-use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
+use rota_schedule::{AssignmentId, ContentKey, Entry, MessageId, ProcessId, Timestamp};
 use rota_testkit::postgres::PostgresCluster;
 use std::ops::Range;
 
@@ -72,7 +72,7 @@ fn row_of(process: ProcessId, nonce: u64, version: u8) -> Row {
         assignment: Bytes::from(vec![version; 1_300]),
         message: Some(Bytes::from(vec![nonce as u8; 1_400])),
     };
-    let content = nonce.is_multiple_of(2).then_some(ContentHash([version; 48]));
+    let content = nonce.is_multiple_of(2).then_some(ContentKey([version; 48]));
     Row { process, entry, content }
 }
 
