@@ -8,10 +8,10 @@
 )]
 
 use bytes::Bytes;
-use rota_ans104::{Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};
+use rota_ans104::{Address, Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};
 use rota_schedule::{
-    Admitted, Assignment, AssignmentId, Candidate, ContentHash, Exclude, Facts, Follower,
-    HashChain, Invariant, MessageId, ProcessId, Refusal, Slot, Subject, Timestamp, Violation,
+    Admitted, Assignment, AssignmentId, Candidate, Content, ContentHash, ContentKey, Exclude, Facts,
+    Follower, HashChain, Invariant, MessageId, ProcessId, Refusal, Slot, Subject, Timestamp, Violation,
     next_slot, settlement_depth,
 };
 use std::path::PathBuf;
@@ -109,6 +109,28 @@ fn only_pushed_messages_are_deduplicated_by_content() {
     assert_ne!(content(&other, true), Some(hash));
     assert_eq!(content(&pushed, false), None, "the check can be switched off");
     assert_eq!(content(&[("Data-Protocol", "ao"), ("Type", "Message")], true), None);
+}
+
+/// Keys lie in ledgers and databases: how they are made never changes.
+#[test]
+fn content_keys_are_made_as_they_always_were() {
+    let content = Content::new(ContentHash([1; 48]), Address::new([2; 32]));
+    assert_eq!(format!("{:?}", content.key()), "nj3T4TGgCfcP7Obgy1FKMrj8D-t7Sr-7QDRDjybaz0nU81RIDDu9ztdOKafHG1wG");
+    assert_eq!(content.key_without_signer(), ContentKey([1; 48]));
+    let other = Content::new(ContentHash([1; 48]), Address::new([3; 32]));
+    assert_ne!(content.key(), other.key());
+}
+
+#[test]
+fn content_without_a_signer_is_repeated_by_its_own_signer_or_where_nobody_can_tell() {
+    let posted = item(&[("Data-Protocol", "ao"), ("Type", "Message")], Some([9; 32]));
+    let bytes = posted.item().bytes();
+    let own = Content::of_item(posted.item());
+    let other = Content::new(ContentHash::of_item(posted.item()), Address::new([3; 32]));
+    assert!(own.may_repeat(Some(bytes)));
+    assert!(!other.may_repeat(Some(bytes)));
+    assert!(other.may_repeat(None), "the signer is not known");
+    assert!(other.may_repeat(Some(&Bytes::from_static(b"no item"))));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use rota_ans104::Item;
 use rota_ledger::{Ledger, LedgerOptions, Provisional};
 use rota_permaweb::HeightCache;
 use rota_readmodel::{Holder, Projection, Row, migrate};
-use rota_schedule::{Entry, ProcessId, SystemClock};
+use rota_schedule::{ContentHash, Entry, ProcessId, SystemClock};
 use rota_testkit::proxy::{Fault, FaultProxy};
-use rota_testkit::{Schedule, keyless, message, spawn, user};
+use rota_testkit::{Schedule, keyless, message, pushed, spawn, typed_ethereum, user};
 use rota_tests::{InProcess, Posted, fast_dir};
 use rota_writer::{AckAfter, ITEM_BYTES_MAX_DEFAULT, RecoveryError, WriterMetrics, follow};
 use std::sync::Arc;
@@ -235,6 +235,39 @@ async fn standby_brings_the_schema_up_to_date_and_follows() {
     let following = follow(&config, &ledger, &metrics, &stop, caught_up);
     tokio::time::timeout(Duration::from_secs(60), following).await.unwrap();
     house.check_same(&ledger);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_of_an_earlier_release_is_known_by_its_signer() {
+    let house = House::new();
+    let (disk, writer) = house.settled().await;
+    let process = house.processes[0].id().into();
+    let push = |cause| pushed(process, "a process").data("the same").tag("Pushed-For", cause);
+    let first = push("one").sign();
+    house.post_all(&writer, vec![first.clone()]).await;
+    drop(writer.stop().await);
+    drop(disk);
+    // Earlier releases kept the hash of the content alone.
+    let hash = ContentHash::of_item(&first).0.map(|byte| format!("{byte:02x}")).concat();
+    let set = format!("UPDATE entries SET content = '\\x{hash}' WHERE content IS NOT NULL");
+    let changed = format!("WITH changed AS ({set} RETURNING 1) SELECT count(*) FROM changed");
+    assert_eq!(house.sql(&changed), "1");
+
+    let is_known = async |writer: &InProcess, item| {
+        let posted = house.post(writer, item).await.unwrap();
+        assert!(matches!(posted, Posted::Refused(status, _) if status == 409), "{posted:?}");
+    };
+    let other = typed_ethereum();
+    for (life, causes) in [["two", "three"], ["four", "five"]].iter().enumerate() {
+        let empty = fast_dir();
+        let writer = house.writer(&empty).await;
+        if life == 0 {
+            house.post_all(&writer, vec![push("another signer").sign_as(&other)]).await;
+        }
+        is_known(&writer, push(causes[0]).sign()).await;
+        is_known(&writer, push(causes[1]).sign_as(&other)).await;
+        house.check_same(&writer.stop().await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
