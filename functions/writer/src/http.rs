@@ -98,7 +98,9 @@ const fn body_error(error: &BodyError, max: u64) -> ApiError {
         BodyError::Stalled => ApiError::Body("it was sent too slowly"),
         BodyError::Broken(_) => ApiError::Body("the connection broke"),
         BodyError::NoRoom => ApiError::Busy("too many bytes are in flight at this scheduler"),
-        BodyError::PeerFull => ApiError::Busy("too many bytes from your address are in flight here"),
+        BodyError::PeerFull => {
+            ApiError::Busy("too many bytes from your address are in flight here")
+        }
     }
 }
 

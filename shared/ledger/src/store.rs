@@ -193,9 +193,9 @@ impl Store {
         let mut rows = self.range(Family::Contents, &from, &below)?;
         let mut found = HashMap::new();
         while let Some((key, value)) = rows.item() {
-            let content = key.last_chunk().ok_or_else(|| {
-                LedgerError::damaged("a key in `contents` is too short")
-            })?;
+            let content = key
+                .last_chunk()
+                .ok_or_else(|| LedgerError::damaged("a key in `contents` is too short"))?;
             found.insert(record::read_number("content", value)?, ContentKey(*content));
             rows.next();
         }

@@ -10,9 +10,9 @@
 use bytes::Bytes;
 use rota_ans104::{Address, Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};
 use rota_schedule::{
-    Admitted, Assignment, AssignmentId, Candidate, Content, ContentHash, ContentKey, Exclude, Facts,
-    Follower, HashChain, Invariant, MessageId, ProcessId, Refusal, Slot, Subject, Timestamp, Violation,
-    next_slot, settlement_depth,
+    Admitted, Assignment, AssignmentId, Candidate, Content, ContentHash, ContentKey, Exclude,
+    Facts, Follower, HashChain, Invariant, MessageId, ProcessId, Refusal, Slot, Subject, Timestamp,
+    Violation, next_slot, settlement_depth,
 };
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -115,7 +115,10 @@ fn only_pushed_messages_are_deduplicated_by_content() {
 #[test]
 fn content_keys_are_made_as_they_always_were() {
     let content = Content::new(ContentHash([1; 48]), Address::new([2; 32]));
-    assert_eq!(format!("{:?}", content.key()), "nj3T4TGgCfcP7Obgy1FKMrj8D-t7Sr-7QDRDjybaz0nU81RIDDu9ztdOKafHG1wG");
+    assert_eq!(
+        format!("{:?}", content.key()),
+        "nj3T4TGgCfcP7Obgy1FKMrj8D-t7Sr-7QDRDjybaz0nU81RIDDu9ztdOKafHG1wG"
+    );
     assert_eq!(content.key_without_signer(), ContentKey([1; 48]));
     let other = Content::new(ContentHash([1; 48]), Address::new([3; 32]));
     assert_ne!(content.key(), other.key());

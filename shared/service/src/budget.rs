@@ -248,7 +248,10 @@ mod tests {
         assert_eq!(budget.free(), (200_000, 200_000 - SMALL_BODY_BYTES_MAX - 1));
         drop(permit);
         assert_eq!(budget.free(), (200_000, 200_000));
-        assert!(budget.room(Size::Large).held_by.is_empty(), "peers that hold nothing are forgotten");
+        assert!(
+            budget.room(Size::Large).held_by.is_empty(),
+            "peers that hold nothing are forgotten"
+        );
         assert!(budget.room(Size::Small).held_by.is_empty());
     }
 

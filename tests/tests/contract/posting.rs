@@ -128,11 +128,8 @@ async fn pushed_messages_are_one_entry_per_content_and_process() {
     let content = || pushed(process, "from").tag("Action", "Credit").tag("Aa", "1").data("same");
     let first = content().tag("Pushed-For", "one").sign();
     let answer = site.client.post(&first).await.ok();
-    let same = [
-        content().sign(),
-        content().tag("Pushed-For", "two").sign(),
-        content().reversed().sign(),
-    ];
+    let same =
+        [content().sign(), content().tag("Pushed-For", "two").sign(), content().reversed().sign()];
     for item in &same {
         let why = site.client.post(item).await.error(409);
         assert!(why.contains("nonce 1"), "{why}");

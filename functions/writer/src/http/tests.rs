@@ -93,8 +93,7 @@ async fn body_stays_counted_after_disconnect_until_its_entry_is_committed() {
     let free = writer.bodies().free();
     let item = spawn().data(vec![b'x'; LARGE_BYTES]).sign();
     let body = Body::from(item.bytes().clone());
-    let request =
-        submit(State(writer.clone()), RawQuery(None), None, HeaderMap::new(), body);
+    let request = submit(State(writer.clone()), RawQuery(None), None, HeaderMap::new(), body);
     let client = tokio::spawn(request);
     until("the item is in its lane", || signer.asked.load(Ordering::SeqCst)).await;
     client.abort();

@@ -9,9 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::routing::post;
 use axum::{Extension, Router};
 use hyper::body::Frame;
-use rota_service::{
-    BodyBudget, BodyError, BodyLimits, Peer, SMALL_BODY_BYTES_MAX, read_body,
-};
+use rota_service::{BodyBudget, BodyError, BodyLimits, Peer, SMALL_BODY_BYTES_MAX, read_body};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
