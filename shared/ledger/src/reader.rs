@@ -22,10 +22,7 @@ impl ScheduleReader for Ledger {
         if let Some(head) = self.head(&as_process)? {
             return Ok(Some(Found::Page(self.page(as_process, head, query).await?)));
         }
-        let Some(place) = self.place(&id, process)? else {
-            return Ok(None);
-        };
-        Ok(Some(Found::Entry(self.store().entry_at(place)?)))
+        Ok(self.entry_of(&id, process)?.map(Found::Entry))
     }
 
     async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
@@ -64,22 +61,23 @@ impl ScheduleReader for Ledger {
 }
 
 impl Ledger {
-    /// What an assignment placed, or else the earliest place of an item; in `process` if that is given.
-    fn place(
+    /// The entry of an assignment, or else of an item at its earliest place; in `process` if that is given.
+    fn entry_of(
         &self,
         id: &[u8; 32],
         process: Option<ProcessId>,
-    ) -> Result<Option<Place>, LedgerError> {
+    ) -> Result<Option<Entry>, LedgerError> {
         let store = self.store();
-        let Some(process) = process else {
-            return Ok(store.places(id)?.first());
-        };
-        let assignment = store.assignment_place(&AssignmentId::new(*id))?;
-        if let Some(place) = assignment.filter(|(found, _)| *found == process) {
-            return Ok(Some(place));
+        let entry_at = |place: Option<Place>| place.map(|place| store.entry_at(place)).transpose();
+        let Some(process) = process else { return entry_at(store.places(id)?.first()) };
+        let nonce = store.place_of(&process, &MessageId::new(*id))?;
+        let item = entry_at(nonce.map(|nonce| (process, nonce)))?;
+        // Only spawns and messages are taken in with their bytes: such an item is no assignment.
+        if item.as_ref().is_some_and(|entry| entry.message.is_some()) {
+            return Ok(item);
         }
-        let item = store.place_of(&process, &MessageId::new(*id))?;
-        Ok(item.map(|nonce| (process, nonce)))
+        let assignment = store.assignment_place(&AssignmentId::new(*id))?;
+        Ok(entry_at(assignment.filter(|(found, _)| *found == process))?.or(item))
     }
 
     async fn page(
