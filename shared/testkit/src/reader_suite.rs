@@ -26,8 +26,8 @@ const LARGE_BYTES: usize = 1_300_000;
 /// The schedules that the suite knows, in this order: a usual one of 12 entries; one imported from
 /// before processes had assignments of their own, with equal timestamps; one that is only spawned; one
 /// with large messages; one into which the first message of the usual one was only assigned, three
-/// times, the first time before it was posted; one into which assignments were assigned: of the usual one,
-/// and two of its own.
+/// times, the first time before it was posted; one into which assignments were assigned: one of the usual
+/// one, and twice its own first.
 pub fn schedules() -> Vec<Schedule> {
     let spawned = spawn().sign();
     let mut usual = Schedule::spawned(&spawned, 1_000);
@@ -54,8 +54,6 @@ pub fn schedules() -> Vec<Schedule> {
     for (id, time) in [(usual.entries[3].assignment_id, 1_700), (own, 1_710), (own, 1_720)] {
         of_assignments.push_assigned(MessageId::new(*id.as_bytes()), time);
     }
-    let newest = of_assignments.entries[3].assignment_id;
-    of_assignments.push_assigned(MessageId::new(*newest.as_bytes()), 1_730);
     vec![usual, imported, only_spawned, large, assigned, of_assignments]
 }
 
