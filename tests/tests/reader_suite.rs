@@ -82,7 +82,7 @@ async fn ledger_and_model_answer_the_same_to_every_combination_of_bounds() {
             for (cursor, limit) in
                 [(Cursor::Nonce, 1), (Cursor::Timestamp, 2), (Cursor::Timestamp, 100)]
             {
-                let query = PageQuery { bounds, cursor, limit };
+                let query = PageQuery { bounds, cursor, limit, ..PageQuery::default() };
                 let expected = model.find(id, None, query).await.unwrap().unwrap();
                 let found = ledger.find(id, None, query).await.unwrap().unwrap();
                 assert_eq!(found, expected, "{query:?} of {}", schedule.process);

@@ -34,7 +34,9 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     }
     let reader = ReadModel::new(model, Arc::clone(&clock));
     let meter = meter(&reader, settings.function.namespace, Arc::clone(&clock));
-    let app = router(Arc::new(ReadState { reader, clock }), settings.function.concurrency, meter);
+    let page_bytes_max = settings.page_bytes_max();
+    let state = ReadState { reader, clock, page_bytes_max };
+    let app = router(Arc::new(state), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)
 }

@@ -17,7 +17,7 @@ use rota_permaweb::{
 };
 use rota_read::ReadState;
 use rota_readmodel::{ReadModel, ReadModelConfig};
-use rota_schedule::{Clock, SystemClock};
+use rota_schedule::{Clock, PAGE_BYTES_MAX, SystemClock};
 use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs, trace};
 use rota_writer::{
     Archiver, Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
@@ -226,13 +226,16 @@ fn read_routes(
     clock: &Arc<dyn Clock>,
     registry: &mut Registry,
 ) -> Router {
-    let clock = clock.clone();
+    let (clock, page_bytes_max) = (clock.clone(), PAGE_BYTES_MAX);
     match database {
-        None => rota_read::router(Arc::new(ReadState { reader: ledger.clone(), clock })),
+        None => {
+            let reader = ledger.clone();
+            rota_read::router(Arc::new(ReadState { reader, clock, page_bytes_max }))
+        }
         Some(config) => {
             let reader = ReadModel::new(config, clock.clone());
             registry.register_collector(Box::new(ReadCollector(reader.clone())));
-            rota_read::router(Arc::new(ReadState { reader, clock }))
+            rota_read::router(Arc::new(ReadState { reader, clock, page_bytes_max }))
         }
     }
 }

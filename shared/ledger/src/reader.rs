@@ -6,7 +6,7 @@
 use crate::{Ledger, LedgerError, page, store::Place};
 use bytes::Bytes;
 use rota_schedule::{
-    AssignmentId, Entry, Found, Head, MessageId, PAGE_BYTES_MAX, Page, PageQuery, ProcessId,
+    AssignmentId, Entry, Found, Head, MessageId, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId,
     ReadError, ScheduleReader, SchedulerInfo,
 };
 use std::{io, sync::Arc};
@@ -91,7 +91,7 @@ impl Ledger {
         let store = Arc::clone(self.store());
         let read = move || {
             let _permit = permit;
-            page::read(&store, process, &head, &query, PAGE_BYTES_MAX)
+            page::read(&store, process, &head, &query, PAGE_PART_BYTES_MAX)
         };
         tokio::task::spawn_blocking(read)
             .await

@@ -35,6 +35,9 @@ pub use entry::{Committed, Entry, Receipt};
 pub use follow::{Follower, Violation};
 pub use id::{AssignmentId, MessageId, ProcessId};
 pub use invariant::Invariant;
-pub use page::{Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PageQuery};
-pub use reader::{Found, Page, ReadError, ScheduleReader, SchedulerInfo};
+pub use page::{
+    Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PAGE_PART_BYTES_MAX,
+    PageQuery,
+};
+pub use reader::{Found, Page, ReadError, Rest, ScheduleReader, SchedulerInfo};
 pub use slot::{HashChain, Head, Slot, SlotError, next_slot};

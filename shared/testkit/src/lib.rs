@@ -41,7 +41,7 @@ pub use items::{
     user, wallet,
 };
 pub use model::Model;
-pub use reader_suite::{Schedule, reader_suite, schedules};
+pub use reader_suite::{Schedule, reader_suite, schedules, whole_page};
 pub use s3_refusals::{Refused, S3Refusals};
 pub use scheduler::RotaProcess;
 pub use site::Site;

@@ -12,6 +12,7 @@ mod answers;
 mod assigning;
 mod bundles;
 mod database;
+mod large_pages;
 mod nodes;
 mod pages;
 mod posting;

@@ -167,6 +167,7 @@ async fn a_page_ends_at_its_bytes_but_never_before_its_first_entry() {
     loop {
         let query = PageQuery {
             bounds: Bounds { after_nonce, ..Bounds::default() },
+            bytes_max: 4 << 20,
             ..PageQuery::default()
         };
         let Some(Found::Page(page)) =

@@ -232,5 +232,5 @@ fn query(schedule: &Schedule, now: u64, random: &mut Random) -> PageQuery {
     let cursor = if random.one_in(2) { Cursor::Nonce } else { Cursor::Timestamp };
     let most = if random.one_in(2) { 5 } else { 100 };
     let limit = 1 + u32::try_from(random.below(most)).unwrap();
-    PageQuery { bounds, cursor, limit }
+    PageQuery { bounds, cursor, limit, ..PageQuery::default() }
 }

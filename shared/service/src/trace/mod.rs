@@ -19,7 +19,7 @@ pub use context::{AMZN_TRACE_ID, SpanId, TRACEPARENT, TRACERESPONSE, TRACESTATE,
 pub use export::{dropped, flush, init};
 pub use layer::{TraceLayer, Traced, Tracing};
 pub use settings::TraceSettings;
-pub use span::{Context, Outgoing, Value, current, leaf, outgoing, within};
+pub use span::{Context, Outgoing, Value, current, leaf, outgoing, within, within_async};
 
 use axum::http::HeaderValue;
 
