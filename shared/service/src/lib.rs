@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod server;
 pub mod shutdown;
 mod stall;
+mod text;
 pub mod trace;
 
 pub use body::{BodyError, BodyLimits, read_body};

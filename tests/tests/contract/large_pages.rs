@@ -43,7 +43,7 @@ async fn eighty_messages_of_60_kb_are_on_one_page() {
     assert_eq!(shape(&bounded.ok()).1, &Value::Bool(true));
     let compressed = [("accept-encoding", "gzip")];
     let path = format!("/{process}?from-nonce=0");
-    let gzip = site.client.send("GET", &path, &compressed, Vec::new()).await;
+    let gzip = site.client.send("GET", &path, &compressed, Vec::new().into()).await;
     assert_eq!(gzip.header("content-encoding"), Some("gzip"));
     assert!(gzip.body.len() < 4_000_000, "{}", gzip.body.len());
 }

@@ -11,6 +11,7 @@
 mod context;
 mod export;
 mod layer;
+mod lines;
 mod otlp;
 mod settings;
 mod span;
