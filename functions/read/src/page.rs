@@ -145,8 +145,7 @@ impl Json {
     fn add(&mut self, entry: &Entry) -> Result<bool, ReadError> {
         let before = self.writer.len();
         self.writer.edge(entry)?;
-        let continues =
-            self.cursor == Cursor::Timestamp && self.timestamp == Some(entry.timestamp);
+        let continues = self.cursor == Cursor::Timestamp && self.timestamp == Some(entry.timestamp);
         let fits = self.taken + self.writer.len() as u64 <= JSON_BYTES_MAX
             || self.timestamp.is_none()
             || continues;

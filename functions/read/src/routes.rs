@@ -56,9 +56,7 @@ async fn message_or_page<R: ScheduleReader>(
     }
     let found = state.reader.find(id, query.process, query.page).await?;
     match found.ok_or_else(|| unknown(id))? {
-        Found::Page(page) => {
-            page::answer(&state, &asked, ProcessId::new(id), page, &query).await
-        }
+        Found::Page(page) => page::answer(&state, &asked, ProcessId::new(id), page, &query).await,
         Found::Entry(entry) => {
             let depends = entry_depends(&entry, id, query.process);
             asked.answer(depends, || rota_wire::node(&entry, query.show_anchor))

@@ -8,8 +8,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
 use futures_util::{StreamExt as _, stream};
+use http_body_util::LengthLimitError;
 use rota_service::Setting;
 use rota_service::trace::{self, TRACERESPONSE};
 use serde::Serialize;
@@ -238,5 +238,32 @@ const fn escaped_len(byte: u8) -> usize {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
         0..=31 => 6,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn answer(chunks: Vec<io::Result<Bytes>>) -> Response {
+        Response::new(Body::from_stream(stream::iter(chunks)))
+    }
+
+    #[tokio::test]
+    async fn a_document_is_the_whole_answer_or_an_error() {
+        let chunk = || Ok(Bytes::from(vec![b'x'; 4 << 20]));
+        let cut = || Err(io::Error::other("the other side broke off"));
+        for (chunks, status) in [
+            (vec![chunk()], 200),
+            (vec![chunk(), chunk()], 413),
+            (vec![chunk(), cut()], 502),
+            (vec![cut()], 502),
+        ] {
+            let buffered = Buffered::of(answer(chunks)).await;
+            assert_eq!(buffered.status_code, status);
+            let is_error = buffered.body.starts_with("{\"error\":");
+            assert_eq!(is_error, status != 200);
+        }
     }
 }

@@ -44,9 +44,8 @@ fn whole(
     query: &PageQuery,
     part_max: usize,
 ) -> Page {
-    let read = |query: &PageQuery| {
-        page::read(ledger.store(), process, head, query, part_max).unwrap()
-    };
+    let read =
+        |query: &PageQuery| page::read(ledger.store(), process, head, query, part_max).unwrap();
     let mut page = read(query);
     let Some(rest) = page.rest.take() else { return page };
     let mut part = page.entries.clone();

@@ -111,9 +111,8 @@ impl Extent {
     /// Takes an entry of so many bytes in, unless the page would be too large.
     fn add(&mut self, bytes: usize, timestamp: Timestamp, query: &PageQuery) -> bool {
         let sum = self.bytes.saturating_add(bytes);
-        let fits = sum <= query.bytes_max
-            || self.entries == 0
-            || self.continues(timestamp, query.cursor);
+        let fits =
+            sum <= query.bytes_max || self.entries == 0 || self.continues(timestamp, query.cursor);
         if fits {
             *self = Self { entries: self.entries + 1, bytes: sum, timestamp: Some(timestamp) };
         }

@@ -10,11 +10,7 @@ use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 pub(crate) struct TracedFields;
 
 impl<'w> FormatFields<'w> for TracedFields {
-    fn format_fields<R: RecordFields>(
-        &self,
-        mut writer: Writer<'w>,
-        fields: R,
-    ) -> fmt::Result {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
         DefaultFields::new().format_fields(writer.by_ref(), fields)?;
         match trace::current() {
             Some(context) => write!(writer, " trace_id={}", context.trace_id()),

@@ -6,7 +6,8 @@ use crate::{ItemBuilder, message, spawn, user};
 use rota_ans104::Item;
 use rota_schedule::{
     Assignment, AssignmentId, Bounds, Cursor, Entry, Exclude, Found, HashChain, Head, MessageId,
-    PAGE_BYTES_MAX, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId, ScheduleReader, Slot, Subject, Timestamp,
+    PAGE_BYTES_MAX, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId, ScheduleReader, Slot, Subject,
+    Timestamp,
 };
 
 /// The schedule of one process, with its head after each entry.

@@ -74,7 +74,8 @@ async fn slow_readers_of_large_pages_cost_little_memory() {
 async fn slow_reader(site: &Site, process: ProcessId) -> TcpStream {
     let address = site.process.url.trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET /{process}?limit=1000 HTTP/1.1\r\nhost: rota\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET /{process}?limit=1000 HTTP/1.1\r\nhost: rota\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }

@@ -3,9 +3,7 @@
 use crate::house::House;
 use rota_ans104::Item;
 use rota_readmodel::{DatabaseUrl, ReadModel, ReadModelConfig};
-use rota_schedule::{
-    Bounds, Entry, Found, PageQuery, ProcessId, ScheduleReader as _, SystemClock,
-};
+use rota_schedule::{Bounds, Entry, Found, PageQuery, ProcessId, ScheduleReader as _, SystemClock};
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Replica};
 use rota_tests::{Book, InProcess, Posted, rounds};
 use std::sync::Arc;

@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use rota_read::ReadState;
 use rota_schedule::{
-    Entry, Found, PAGE_BYTES_MAX, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo, SystemClock,
+    Entry, Found, PAGE_BYTES_MAX, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    SystemClock,
 };
 use rota_testkit::{Model, Schedule, user};
 use std::sync::atomic::{AtomicUsize, Ordering};

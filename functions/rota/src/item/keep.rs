@@ -16,9 +16,8 @@ const NAMES_MAX: u32 = 9;
 pub(super) fn keep(item: &Item) -> anyhow::Result<PathBuf> {
     keep_in(Path::new("."), item).or_else(|_| {
         let dir = std::env::temp_dir();
-        keep_in(&dir, item).with_context(|| {
-            format!("cannot keep the item: neither here nor in {}", dir.display())
-        })
+        keep_in(&dir, item)
+            .with_context(|| format!("cannot keep the item: neither here nor in {}", dir.display()))
     })
 }
 

@@ -116,7 +116,9 @@ fn open_assignment(
         Some(id) => format!("the process has assignment {id} of it, this one or an earlier one"),
         None => {
             let url = client.url();
-            format!("before you assign it again, see whether it is there: {url}/{item}?process-id={process}")
+            format!(
+                "before you assign it again, see whether it is there: {url}/{item}?process-id={process}"
+            )
         }
     };
     anyhow!("item {item} may be assigned or not ({}): {seen}", given_up.reason)
