@@ -208,8 +208,14 @@ impl Buffered {
 
 /// Whether a body was longer than allowed; else it broke off.
 fn is_of_length(error: &axum::Error) -> bool {
-    std::iter::successors(error.source(), |error| error.source())
-        .any(|cause| cause.is::<LengthLimitError>())
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// One text for each name: neither form takes lists, and no field of ours is one that cannot be joined.

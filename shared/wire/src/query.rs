@@ -27,7 +27,7 @@ pub enum QueryError {
 }
 
 /// The parameter by which a client asks for a page of fewer bytes: one that cannot take a large answer.
-pub const BYTES_MAX: &str = "bytes-max";
+const BYTES_MAX: &str = "bytes-max";
 
 /// The query of `GET /{id}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -173,7 +173,7 @@ fn an_item_that_is_given_up_is_in_a_file_that_can_be_posted() {
     let told = format!("item {} may be scheduled or not: the scheduler answers 503", first.id());
     assert!(ran.err.contains(&told), "{}", ran.err);
     let file = after(&ran.err, "Its bytes are in ");
-    assert_eq!(std::fs::read(file).unwrap(), first.bytes());
+    assert_eq!(std::fs::read(file).unwrap(), first.bytes()[..]);
     assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     let sent = shell(dir.path(), proposed(&ran.err)).ok();
     assert_eq!(after(&sent, "item"), first.id().to_string());
@@ -195,7 +195,7 @@ fn a_file_is_never_overwritten_and_posting_from_one_makes_no_other() {
     let second = rota(dir.path(), &message);
     let other = after(&second.err, "Its bytes are in ");
     assert_eq!(std::fs::read_to_string(&name).unwrap(), "mine");
-    assert_eq!(std::fs::read(other).unwrap(), posted.lock().unwrap()[0].bytes());
+    assert_eq!(std::fs::read(other).unwrap(), posted.lock().unwrap()[0].bytes()[..]);
     let again = rota(dir.path(), &["item", "post", "--url", &stub.url, other]);
     assert_eq!((again.code, after(&again.err, "Its bytes are in ")), (Some(1), other));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "wallet and two files");

@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use prometheus_client::registry::Registry;
 
 use rota_service::trace::error_body;
-use rota_service::{HttpMetrics, LogFormat, Server, ServerLimits, layers, logs, metrics};
+use rota_service::{HttpMetrics, LogFormat, Server, ServerLimits, layers, logs};
 use tokio::time::sleep;
 
 use crate::child::{self, Child};
@@ -35,7 +36,7 @@ async fn child() {
         .route("/refused", get(async || (StatusCode::BAD_REQUEST, error_body("refused"))))
         .route("/failed", get(async || (StatusCode::SERVICE_UNAVAILABLE, error_body("failed"))))
         .route("/slow", get(async || sleep(Duration::from_millis(1_100)).await));
-    let app = layers::apply(app, &HttpMetrics::register(&mut metrics::registry()));
+    let app = layers::apply(app, &HttpMetrics::register(&mut Registry::default()));
     server.run(app, std::future::pending()).await.unwrap();
 }
 
