@@ -37,8 +37,23 @@ pub(super) struct GivenUp {
     pub(super) status: Option<StatusCode>,
 }
 
-/// Posts until there is an answer that settles it.
+/// Posts until there is an answer that settles it, or somebody interrupts that.
 pub(super) async fn post(
+    client: &Client,
+    query: &[(&str, &str)],
+    body: Bytes,
+    repeat: Repeat,
+) -> Result<Answer, GivenUp> {
+    tokio::select! {
+        outcome = try_until_settled(client, query, body, repeat) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            let reason = "interrupted before the answer came".to_owned();
+            Err(GivenUp { reason, is_open: true, was_reached: true, status: None })
+        }
+    }
+}
+
+async fn try_until_settled(
     client: &Client,
     query: &[(&str, &str)],
     body: Bytes,
@@ -47,13 +62,7 @@ pub(super) async fn post(
     let (since, mut pause, mut tries) = (Instant::now(), PAUSE_MIN, 0);
     let (mut is_open, mut was_reached) = (false, false);
     loop {
-        let tried = tokio::select! {
-            tried = client.try_post(query, body.clone()) => tried,
-            _ = tokio::signal::ctrl_c() => {
-                let reason = "interrupted before the answer came".to_owned();
-                return Err(GivenUp { reason, is_open: true, was_reached: true, status: None });
-            }
-        };
+        let tried = client.try_post(query, body.clone()).await;
         tries += 1;
         let (reason, status, wait) = match tried {
             Ok(answer) if answer.status.is_success() => return Ok(answer),

@@ -1,10 +1,14 @@
 //! `rota item`.
 
-use crate::command::{after, proposed, rota, scheduler_in, shell};
+use crate::command::{BIN, after, proposed, rota, scheduler_in, shell};
 use crate::stub::{Reply, Stub};
 use rota_ans104::Item;
+use rota_testkit::scheduler::command;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const ID: &str = "-Oi3N1_9VdYG_skzQBL7b2GARdK53mHd5eBFYZtpFqY";
 
@@ -178,6 +182,29 @@ fn an_item_that_is_given_up_is_in_a_file_that_can_be_posted() {
     let sent = shell(dir.path(), proposed(&ran.err)).ok();
     assert_eq!(after(&sent, "item"), first.id().to_string());
     assert_eq!(posted.lock().unwrap()[5].bytes(), first.bytes());
+}
+
+#[test]
+fn an_interrupted_command_keeps_the_item_too() {
+    let dir = tempfile::tempdir().unwrap();
+    rota(dir.path(), &["wallet", "new", "--kind", "ed25519", "--out", "w.json"]).ok();
+    // Without Retry-After the command waits for a second, and longer each time.
+    let (stub, posted) = scheduler(|_, _| Reply::json(503, r#"{"error":"try again"}"#));
+    let mut command = command(Path::new(BIN));
+    let flags = ["item", "message", "--url", &stub.url, "--wallet", "w.json", "--process", ID];
+    let command = command.args(flags).current_dir(dir.path()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    while posted.lock().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let ran = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    let file = after(&said, "Its bytes are in ");
+    assert!(said.contains("interrupted before the answer came"), "{said}");
+    assert_eq!(ran.status.code(), Some(1));
+    assert_eq!(std::fs::read(file).unwrap(), posted.lock().unwrap()[0].bytes()[..]);
 }
 
 #[test]
