@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn tags_are_pinned() {
         let question = Question::find(ID, &ReadQuery::default());
-        assert_eq!(question.tag(Depends::OnHead(7)), "m-CEDOqmMybl8WmDQKdgqg.7");
+        assert_eq!(question.tag(Depends::OnHead(7)), "Wz7phbHRUZLbf-hOmgiSmQ.7");
     }
 
     #[test]
