@@ -1,6 +1,7 @@
 //! `rota local`: a complete scheduler in one process, on the embedded ledger.
 
 use crate::first_start::{self, SchedulerWallet};
+use crate::identity::{self, IdentityArgs};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
@@ -11,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Flags of `rota local` and `rota config`.
+/// Flags of all that looks at a scheduler's settings.
 #[derive(Args, Default)]
 pub(crate) struct LocalArgs {
     /// Address to listen on [env: HOST] [default: 127.0.0.1]
@@ -25,19 +26,37 @@ pub(crate) struct LocalArgs {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// Runs until a signal.
-pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(&mut environment(args)?)?;
-    scheduler::run(settings, serve)
+/// Flags of `rota local`.
+#[derive(Args, Default)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    local: LocalArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
-async fn serve(mut settings: Settings) -> anyhow::Result<()> {
+/// Runs until a signal.
+pub(crate) fn run(args: &StartArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(&mut environment(&args.local)?)?;
+    scheduler::run(settings, |settings| serve(settings, &args.identity))
+}
+
+async fn serve(mut settings: Settings, said: &IdentityArgs) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let wallet = first_start::scheduler_wallet(&settings.wallet)?;
+    let found = first_start::scheduler_wallet(&settings.wallet)?;
     let server = scheduler::bind(&settings)?;
     let stop = Stop::on_signals()?;
+    let database = match &settings.database {
+        Some(config) => {
+            let address = found.shared()?.address();
+            Some(identity::of_database(&config.url, address, said).await?)
+        }
+        None => None,
+    };
+    let mut base = Base::open(&mut settings, database).await?;
+    let wallet = identity::wallet_for(&base.ledger, found)?;
+    identity::of_ledger(&base.ledger, wallet.address(), database, said)?;
     let announcement = Announcement::of(&settings, &wallet, server.local_addr());
-    let mut base = Base::open(&mut settings).await?;
     base.log(&settings, &stop);
     let (scheduler, app) = Scheduler::start(settings, wallet.wallet, base, None, &stop).await?;
     announcement.print(&scheduler.ledger)?;
@@ -49,6 +68,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<()> {
 struct Announcement {
     url: String,
     wallet: String,
+    database: String,
     data_dir: String,
     uploads: Option<String>,
 }
@@ -58,7 +78,11 @@ impl Announcement {
         let kind = found.wallet.kind();
         Self {
             url: format!("http://{address}"),
-            wallet: format!("{} ({kind}, {})", found.wallet.address(), found.origin),
+            wallet: format!("{} ({kind}, {})", found.address(), found.origin),
+            database: settings.database.as_ref().map_or_else(
+                || "none, DATABASE_URL is not set (the ledger is all there is)".to_owned(),
+                |database| database.url.to_string(),
+            ),
             data_dir: settings.data_dir.display().to_string(),
             uploads: settings
                 .upload
@@ -77,6 +101,7 @@ impl Announcement {
         });
         output::line(&format!("rota is ready at {}", self.url));
         output::line(&format!("  wallet   {}", self.wallet));
+        output::line(&format!("  database {}", self.database));
         output::line(&format!("  data     {}", self.data_dir));
         output::line(&format!("  uploads  {uploads}"));
         if is_new {

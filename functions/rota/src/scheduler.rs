@@ -17,7 +17,7 @@ use rota_permaweb::{
 };
 use rota_read::ReadState;
 use rota_readmodel::{ReadModel, ReadModelConfig};
-use rota_schedule::{Clock, PAGE_BYTES_MAX, SystemClock};
+use rota_schedule::{Clock, DatabaseId, PAGE_BYTES_MAX, SystemClock};
 use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs, trace};
 use rota_writer::{
     Archiver, Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
@@ -77,12 +77,15 @@ pub(crate) struct Base {
 
 impl Base {
     /// Opens the ledger; from then on nobody else does. Where there is none it is made from the newest
-    /// checkpoint, if there is one.
-    pub(crate) async fn open(settings: &mut Settings) -> anyhow::Result<Self> {
+    /// checkpoint, if there is one, and if it is of this database.
+    pub(crate) async fn open(
+        settings: &mut Settings,
+        database: Option<DatabaseId>,
+    ) -> anyhow::Result<Self> {
         settings.open_archive().await;
         if let Some(archive) = &settings.archive {
             let checkpoints = archive.checkpoints(&settings.writer_name).await;
-            checkpoint::restore_if_absent(&checkpoints, &settings.ledger_dir()).await?;
+            checkpoint::restore_if_absent(&checkpoints, &settings.ledger_dir(), database).await?;
         }
         let mut registry = Registry::default();
         let http = HttpMetrics::register(&mut registry);
@@ -120,7 +123,8 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Starts all that works on a ledger; the routes are the second part.
+    /// Starts all that works on a ledger, whose wallet and database were compared ([`crate::identity`]); the routes are
+    /// the second part.
     pub(crate) async fn start(
         settings: Settings,
         wallet: Arc<Wallet>,
@@ -129,7 +133,6 @@ impl Scheduler {
         stop: &Stop,
     ) -> anyhow::Result<(Self, Router)> {
         let Base { mut registry, http, writer_metrics, ledger, vitals, log } = base;
-        note_scheduler(&ledger, &wallet)?;
         let archiver = archiver(&settings, &ledger).await;
         let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -206,14 +209,7 @@ async fn database(
     address: Address,
     metrics: &WriterMetrics,
 ) -> anyhow::Result<Option<Database>> {
-    let Some(config) = settings.database.clone() else {
-        let waiting = ledger.provisional_after(None, 1)?;
-        anyhow::ensure!(
-            waiting.is_empty(),
-            "the ledger holds entries that a database has not committed: set DATABASE_URL to it"
-        );
-        return Ok(None);
-    };
+    let Some(config) = settings.database.clone() else { return Ok(None) };
     let url = config.url.clone();
     let opened = Database::open(config, ledger, address, metrics).await;
     Ok(Some(opened.with_context(|| format!("cannot start on the database {url}"))?))
@@ -242,15 +238,6 @@ fn read_routes(
 
 fn seed() -> [u8; 32] {
     rand::make_rng::<StdRng>().random()
-}
-
-/// Writes down whose ledger this is, and warns if it was another wallet's.
-fn note_scheduler(ledger: &Ledger, wallet: &Wallet) -> anyhow::Result<()> {
-    let address = wallet.address();
-    if let Some(before) = ledger.set_scheduler(address)?.filter(|before| *before != address) {
-        tracing::warn!(%before, now = %address, "this ledger was signed by another wallet so far");
-    }
-    Ok(())
 }
 
 fn uploader(

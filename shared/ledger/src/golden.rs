@@ -96,6 +96,7 @@ fn written() -> Vec<(&'static str, Vec<u8>)> {
         ("record id", record::write_id([0x97; 16])),
         ("record provisional", PROVISIONAL.write()),
         ("record provisional first", PROVISIONAL_FIRST.write()),
+        ("key meta database", key::META_DATABASE.to_vec()),
     ]
 }
 

@@ -17,7 +17,7 @@
 //! | `contents` | process ‖ content key | nonce record |
 //! | `provisional` | process ‖ nonce | provisional record |
 //! | `outbox` | sequence number | outbox record |
-//! | `meta` | name | format, counters, address, height |
+//! | `meta` | name | format, counters, address, height, database |
 //!
 //! Content keys of entries from before signers were part of them are the hash of the content alone.
 //!
@@ -52,6 +52,8 @@ pub(crate) const META_SCHEDULER: &[u8] = b"scheduler";
 pub(crate) const META_ID: &[u8] = b"id";
 /// Key of the term under which ledger and database were last found to agree, in `meta`.
 pub(crate) const META_SETTLED_TERM: &[u8] = b"settled-term";
+/// Key of the id of the database that the ledger works with, in `meta`.
+pub(crate) const META_DATABASE: &[u8] = b"database";
 /// Key of the newest known block height in `meta`.
 pub(crate) const META_BLOCK_HEIGHT: &[u8] = b"block-height";
 

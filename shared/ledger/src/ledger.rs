@@ -3,7 +3,7 @@
 use crate::{
     Append, Done, Entries, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow, OutboxStats,
     commit::{Command, Committer, Pending, Shared},
-    key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER, META_SETTLED_TERM},
+    key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER},
     open,
     outbox::{self, OutboxState},
     provisional::{self, Provisional},
@@ -253,31 +253,6 @@ impl Ledger {
         self.inner.store.contents(process)
     }
 
-    /// The term under which this ledger and its database were last found to agree.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn settled_term(&self) -> Result<Option<u64>, LedgerError> {
-        let bytes = self.inner.store.get(Family::Meta, META_SETTLED_TERM)?;
-        bytes.map(|bytes| record::read_number("settled term", &bytes)).transpose()
-    }
-
-    /// Remembers, durably, that ledger and database agree under a term; `None`: that they may not.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn settle(&self, term: Option<u64>) -> Result<(), LedgerError> {
-        let store = &self.inner.store;
-        let (meta, sync) = (store.family(Family::Meta)?, store::synced());
-        match term {
-            Some(term) => {
-                store.db.put_cf_opt(meta, META_SETTLED_TERM, record::write_number(term), &sync)?;
-            }
-            None => store.db.delete_cf_opt(meta, META_SETTLED_TERM, &sync)?,
-        }
-        Ok(())
-    }
-
     /// What tells this ledger from every other: made when it was, at random.
     #[must_use]
     pub fn id(&self) -> [u8; 16] {
@@ -305,7 +280,8 @@ impl Ledger {
     }
 
     /// The address of the wallet that signs, if it was ever set.
-    pub(crate) fn scheduler_address(&self) -> Option<Address> {
+    #[must_use]
+    pub fn scheduler_address(&self) -> Option<Address> {
         *self.inner.scheduler.read()
     }
 

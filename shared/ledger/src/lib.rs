@@ -22,6 +22,7 @@ mod commit;
 mod error;
 #[cfg(test)]
 mod golden;
+mod identity;
 mod key;
 mod ledger;
 mod metrics;

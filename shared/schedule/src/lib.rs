@@ -33,7 +33,7 @@ pub use directory::{
 };
 pub use entry::{Committed, Entry, Receipt};
 pub use follow::{Follower, Violation};
-pub use id::{AssignmentId, MessageId, ProcessId};
+pub use id::{AssignmentId, DatabaseId, MessageId, ProcessId};
 pub use invariant::Invariant;
 pub use page::{
     Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PAGE_PART_BYTES_MAX,

@@ -287,8 +287,7 @@ async fn a_ledger_of_another_history_is_refused_and_left_alone() {
     for _ in 0..2 {
         let refused = house.try_writer(&fork, AckAfter::Database).await;
         let refused = refused.map(|_| ()).unwrap_err();
-        let forked = matches!(refused, RecoveryError::Diverged { .. } | RecoveryError::Schedule(_));
-        assert!(forked, "{refused}");
+        assert!(matches!(refused, RecoveryError::Diverged { nonce: 0, .. }), "{refused}");
         let ledger = Ledger::open(fork.path(), LedgerOptions::default()).unwrap();
         alone = alone.min(ledger.processes().unwrap().count());
     }
@@ -296,6 +295,52 @@ async fn a_ledger_of_another_history_is_refused_and_left_alone() {
     let writer = house.writer(&disk).await;
     house.post_all(&writer, house.messages(8)).await;
     house.check_same(&writer.stop().await);
+}
+
+/// The ledger is made to forget its database, as an operator may do on purpose.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_went_on_alone_is_told_the_first_nonce_that_differs_and_what_to_do() {
+    let house = House::new();
+    let (disk, writer) = house.settled().await;
+    house.post_all(&writer, house.messages(40)).await;
+    let ledger = writer.stop().await;
+    let head = ledger.head(&house.processes[0].id().into()).unwrap().unwrap();
+    ledger.set_database(None).unwrap();
+    drop(ledger);
+    let ledger = Ledger::open(disk.path(), LedgerOptions::default()).unwrap();
+    let alone = InProcess::over(ledger, Arc::new(SystemClock), HeightCache::starting_at(None), 9);
+    for item in house.messages(24) {
+        assert!(matches!(alone.post(&item).await, Posted::Acked(_)));
+    }
+    drop(alone.stop().await);
+    let other = fast_dir();
+    let writer = house.writer(&other).await;
+    house.post_all(&writer, house.messages(80)).await;
+    drop(writer.stop().await);
+
+    let refused = house.try_writer(&disk, AckAfter::Database).await.map(|_| ()).unwrap_err();
+    let RecoveryError::Diverged { process, nonce } = refused else { panic!("{refused}") };
+    assert_eq!(nonce, head.nonce + 1, "of process {process}");
+    let (text, verify) = (refused.to_string(), format!("rota verify {process} --data-dir"));
+    for part in [verify.as_str(), "--url", "--detach-database"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(house.rows(), 124);
+    house.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_of_another_database_is_refused_before_it_takes_the_name() {
+    let (house, other) = (House::new(), House::new());
+    let (disk, writer) = house.settled().await;
+    drop(writer.stop().await);
+    let (_, writer) = other.settled().await;
+    let refused = other.try_writer(&disk, AckAfter::Database).await.map(|_| ()).unwrap_err();
+    assert!(matches!(refused, RecoveryError::OtherDatabase { .. }), "{refused}");
+    other.post_all(&writer, other.messages(8)).await;
+    assert_eq!(writer.refuses(), None, "it keeps its name");
+    drop(writer.stop().await);
+    assert_eq!((house.rows(), other.rows()), (4, 12));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ mod lease;
 mod watch;
 
 use crate::first_start;
+use crate::identity::{self, IdentityArgs};
 use crate::local::LocalArgs;
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
@@ -19,8 +20,9 @@ use anyhow::Context as _;
 use clap::Args;
 use front::Front;
 use lease::Candidate;
-use rota_ans104::Wallet;
+use rota_ans104::{Address, Signer as _, Wallet};
 use rota_directory::DirectorySettings;
+use rota_readmodel::{DatabaseUrl, ModelError};
 use rota_schedule::WriterName;
 use rota_service::{ConfigError, Env, Stop};
 use rota_writer::{Membership, Writer};
@@ -33,12 +35,16 @@ use url::Url;
 
 /// How often it is seen whether the writer still can write.
 const WATCH: Duration = Duration::from_millis(100);
+/// How long to wait before a database that did not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Flags of `rota writer`.
 #[derive(Args)]
 pub(crate) struct WriterArgs {
     #[command(flatten)]
     local: LocalArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Under which name to write [env: WRITER_NAME] [default: main]
     #[arg(long)]
     name: Option<String>,
@@ -52,6 +58,7 @@ pub(crate) struct WriterArgs {
 struct Member {
     name: WriterName,
     url: Option<Url>,
+    database: DatabaseUrl,
     directory: DirectorySettings,
 }
 
@@ -63,12 +70,10 @@ impl Member {
         };
         let url = env.get("WRITER_URL")?;
         let directory = DirectorySettings::read(env)?.ok_or(NONE)?;
-        anyhow::ensure!(
-            settings.database.is_some(),
-            "DATABASE_URL is not set: writers share a database"
-        );
+        let database = settings.database.as_ref();
+        let database = database.context("DATABASE_URL is not set: writers share a database")?;
         let name = settings.writer_name.parse().context("WRITER_NAME is no name")?;
-        Ok(Self { name, url, directory })
+        Ok(Self { name, url, database: database.url.clone(), directory })
     }
 
     /// What the directory tells others.
@@ -99,12 +104,16 @@ pub(crate) fn run(args: &WriterArgs) -> anyhow::Result<ExitCode> {
     }
     let settings = Settings::read(&mut env)?;
     let member = Member::read(&mut env, &settings)?;
-    scheduler::run(settings, |settings| serve(settings, member))
+    scheduler::run(settings, |settings| serve(settings, member, &args.identity))
 }
 
-async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
+async fn serve(
+    mut settings: Settings,
+    member: Member,
+    said: &IdentityArgs,
+) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let wallet = first_start::scheduler_wallet(&settings.wallet)?.wallet;
+    let wallet = first_start::scheduler_wallet(&settings.wallet)?.shared()?.wallet.clone();
     let server = scheduler::bind(&settings)?;
     let url = member.url(server.local_addr())?;
     let directory = member.directory.open().await?;
@@ -112,14 +121,15 @@ async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     let (front, listens) = (Front::filling(), server.local_addr());
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
     let opened = tokio::select! {
-        base = Base::open(&mut settings) => Some(base),
+        base = open(&mut settings, &member.database, wallet.address(), said) => Some(base),
         () = stop.wait() => None,
     };
     let outcome = async {
         let Some(mut base) = opened.transpose()? else { return Ok(()) };
         base.log(&settings, &stop);
         front.stand_by(&base.http, &base.vitals, settings.metrics);
-        output::line(&format!("rota stands by at http://{listens} as writer {}", member.name));
+        let place = format!("as writer {} on {}", member.name, member.database);
+        output::line(&format!("rota stands by at http://{listens} {place}"));
         let membership = Membership { name: member.name.clone(), directory };
         let candidate = Candidate::new(membership, &settings.data_dir, url)?;
         // Boxed: all that a start does is in it.
@@ -129,6 +139,32 @@ async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
     stop.trigger();
     serving.await??;
     outcome
+}
+
+/// Opens the ledger once the database knows this wallet. While the database does not answer it is asked again: a
+/// restart would not mend that.
+async fn open(
+    settings: &mut Settings,
+    database: &DatabaseUrl,
+    wallet: Address,
+    said: &IdentityArgs,
+) -> anyhow::Result<Base> {
+    let identity = loop {
+        match identity::of_database(database, wallet, said).await {
+            Err(error) if is_unavailable(&error) => {
+                tracing::warn!(error = format_args!("{error:#}"), "asking the database again");
+                sleep(ASK_AGAIN).await;
+            }
+            answer => break answer?,
+        }
+    };
+    let base = Base::open(settings, Some(identity)).await?;
+    identity::of_ledger(&base.ledger, wallet, Some(identity), said)?;
+    Ok(base)
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ModelError::Unavailable(_)))
 }
 
 /// Stands by, writes, and gives the name back.
@@ -157,7 +193,8 @@ async fn candidacy(
     };
     lease.report(scheduler.writer.clone());
     front.show(app);
-    output::line(&format!("rota is ready at {} as writer {}", lease.url(), member.name));
+    let place = format!("as writer {} on {}", member.name, member.database);
+    output::line(&format!("rota is ready at {} {place}", lease.url()));
     let outcome = tokio::select! {
         () = stop.wait() => Ok(()),
         reason = cannot_write(&scheduler.writer) => Err(anyhow::anyhow!("{reason}")),

@@ -7,6 +7,7 @@ mod checkpoint;
 mod command;
 mod first_start;
 mod health;
+mod identity;
 mod item;
 mod router;
 mod schedule;

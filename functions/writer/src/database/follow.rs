@@ -2,10 +2,10 @@
 //! it takes over.
 
 use super::recovery::Recovery;
-use super::{DatabaseConfig, RecoveryError};
+use super::{DatabaseConfig, RecoveryError, belongs};
 use crate::WriterMetrics;
 use rota_ledger::Ledger;
-use rota_readmodel::{Projection, migrate};
+use rota_readmodel::{Observed, Projection, migrate};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -71,7 +71,8 @@ async fn look(
         return Ok(None); // they may have to be taken back first, which is for whoever has the term
     }
     let seen = Projection::observe(&config.url, CONNECTIONS, &config.name).await?;
-    let Some((projection, uploaded)) = seen else { return Ok(None) };
+    let Some(Observed { projection, uploaded, database }) = seen else { return Ok(None) };
+    belongs(ledger, database)?;
     let projection = projection.with_archive(config.archive.clone());
     let recovery = Recovery { ledger, projection: &projection, uploaded, stop };
     recovery.follow().await.map(Some)

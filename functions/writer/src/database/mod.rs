@@ -30,9 +30,9 @@ use rota_ans104::{Address, ParseError};
 use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
 use rota_readmodel::{
-    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, grant_reading, migrate,
+    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, claim, grant_reading, migrate,
 };
-use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
+use rota_schedule::{DatabaseId, DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use taking::Taking;
@@ -84,14 +84,32 @@ pub enum RecoveryError {
     Append(#[source] Arc<LedgerError>),
     /// Ledger and database hold different schedules.
     #[error(
-        "ledger and database have different entries at nonce {nonce} of process {process}: one of them \
-         belongs to another scheduler, or was restored from an old copy; neither was changed"
+        "ledger and database have different entries at nonce {nonce} of process {process}; neither was changed\n  \
+         Both were signed: one of the two was restored from an old copy, or went on without the other.\n  \
+         Compare them: rota verify {process} --data-dir DIR reads the ledger, --url URL a reader of the database.\n  \
+         If the database is right: move the ledger's directory away and start again, it is filled from the database.\n  \
+         If the ledger is right: start it once on an empty database with --detach-database, and write to that one \
+         from then on"
     )]
     Diverged {
         /// The process.
         process: ProcessId,
-        /// Where they differ.
+        /// The first place where they differ.
         nonce: u64,
+    },
+    /// The ledger works with another database. Nothing was written to either.
+    #[error(
+        "this ledger belongs to another database\n  \
+         the ledger's database: {ledger}\n  \
+         the database here: {here}\n  \
+         To go on, set DATABASE_URL to the ledger's database.\n  \
+         To let the ledger leave that database for this one, start once with --detach-database"
+    )]
+    OtherDatabase {
+        /// The one that the ledger works with.
+        ledger: DatabaseId,
+        /// The one that was found.
+        here: DatabaseId,
     },
     /// A schedule in the database does not hold together.
     #[error("the schedule in the database does not follow")]
@@ -138,10 +156,11 @@ pub struct Database {
 }
 
 impl Database {
-    /// Migrates the schema, takes the writer's name and makes ledger and database agree.
+    /// Migrates the schema, takes the writer's name and makes ledger and database agree. Wallet and ledger are
+    /// compared with what the database knows before anything is taken or changed.
     ///
     /// # Errors
-    /// The database does not answer for half a minute, or does not agree with the ledger.
+    /// The database does not answer for half a minute, does not agree with the ledger, or is another wallet's.
     pub async fn open(
         config: DatabaseConfig,
         ledger: &Ledger,
@@ -152,10 +171,13 @@ impl Database {
         if let Some(role) = &config.reader_role {
             grant_reading(&config.url, role).await?;
         }
+        belongs(ledger, claim(&config.url, address).await?)?;
         let holder = Holder(ledger.id());
         let taken =
             Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
-        let Taken { projection, term, previous, closed, uploaded } = taken;
+        let Taken { projection, term, previous, closed, uploaded, database } = taken;
+        belongs(ledger, database)?; // the URL may lead elsewhere by now
+        ledger.set_database(Some(database))?;
         let projection = projection.with_archive(config.archive);
         let recovery = Recovery { ledger, projection: &projection, uploaded, stop: &UNSTOPPED };
         let recovered = recovery.run(term, previous, closed).await?;
@@ -200,5 +222,13 @@ impl Database {
         let mut seeds = StdRng::from_seed(seed);
         let mut worker = || self.projector.clone().work(StdRng::from_rng(&mut seeds));
         (0..WORKERS).map(|_| tokio::spawn(worker())).collect()
+    }
+}
+
+/// Makes sure that a ledger works with this database, or with none yet.
+fn belongs(ledger: &Ledger, here: DatabaseId) -> Result<(), RecoveryError> {
+    match ledger.database()? {
+        Some(ledger) if ledger != here => Err(RecoveryError::OtherDatabase { ledger, here }),
+        _ => Ok(()),
     }
 }

@@ -102,13 +102,53 @@ impl Recovery<'_> {
             let progress = |entries| refilled.add(entries);
             let uploaded = if *moved { Timestamp(0) } else { self.uploaded };
             let mut copier = Copier { ledger, projection, uploaded, stop, progress };
-            copier.up_to(*process, *nonce).await?;
+            let ours = self.ledger.head(process)?;
+            if let Err(error) = copier.up_to(*process, *nonce).await {
+                return Err(self.explain(error, *process, ours).await);
+            }
             let ours = self.ledger.entry(process, *nonce)?.map(|entry| entry.assignment_id);
             if ours != Some(*theirs) {
-                return Err(RecoveryError::Diverged { process: *process, nonce: *nonce });
+                return Err(self.diverged(*process, *nonce).await);
             }
         }
         Ok(refilled.entries)
+    }
+
+    /// What the database has does not follow what the ledger had of a process (`ours`): where that is because their
+    /// entries differ, that is said.
+    async fn explain(
+        &self,
+        error: RecoveryError,
+        process: ProcessId,
+        ours: Option<Head>,
+    ) -> RecoveryError {
+        let (RecoveryError::Schedule(_), Some(ours)) = (&error, ours) else { return error };
+        match patiently(|| self.projection.assignment_at(&process, ours.nonce)).await {
+            Ok(theirs) if theirs != Some(ours.assignment) => {
+                self.diverged(process, ours.nonce).await
+            }
+            _ => error,
+        }
+    }
+
+    /// Finds the first place where they differ, given one where they do. Each entry is linked to the one before it, so
+    /// from there on all of them differ.
+    async fn diverged(&self, process: ProcessId, differs_at: u64) -> RecoveryError {
+        let (mut low, mut nonce) = (0, differs_at);
+        while low < nonce {
+            let middle = low + (nonce - low) / 2;
+            match self.is_same_at(&process, middle).await {
+                Ok(true) => low = middle + 1,
+                Ok(false) => nonce = middle,
+                Err(error) => return error,
+            }
+        }
+        RecoveryError::Diverged { process, nonce }
+    }
+
+    async fn is_same_at(&self, process: &ProcessId, nonce: u64) -> Result<bool, RecoveryError> {
+        let ours = self.ledger.entry(process, nonce)?.map(|entry| entry.assignment_id);
+        Ok(patiently(|| self.projection.assignment_at(process, nonce)).await? == ours)
     }
 
     /// Brings the ledger up to where the database is, and forgets what was uploaded from elsewhere: for a
@@ -161,7 +201,7 @@ impl Recovery<'_> {
         let theirs = patiently(|| self.projection.assignment_at(&process, head.nonce)).await?;
         match theirs {
             Some(theirs) if theirs == head.assignment => Ok(()),
-            Some(_) => Err(RecoveryError::Diverged { process, nonce: head.nonce }),
+            Some(_) => Err(self.diverged(process, head.nonce).await),
             None => Err(ModelError::Foreign { process }.into()),
         }
     }
@@ -190,8 +230,17 @@ impl Recovery<'_> {
             if rows.is_empty() {
                 return Ok(());
             }
-            patiently(|| self.projection.project(&rows)).await?;
+            self.project(&rows).await?;
             projected.add(rows.len());
+        }
+    }
+
+    async fn project(&self, rows: &[Row]) -> Result<(), RecoveryError> {
+        match patiently(|| self.projection.project(rows)).await {
+            Err(ModelError::Conflict { process, nonce }) => {
+                Err(self.diverged(process, nonce).await)
+            }
+            other => Ok(other?),
         }
     }
 
@@ -211,7 +260,7 @@ impl Recovery<'_> {
             if rows.is_empty() {
                 return Ok(resubmitted);
             }
-            patiently(|| self.projection.project(&rows)).await?;
+            self.project(&rows).await?;
             self.ledger.confirm(rows.iter().map(|row| (row.process, row.entry.nonce)));
             resubmitted += rows.len() as u64;
         }

@@ -6,7 +6,9 @@ use super::{ANSWER_MAX, BATCH_BYTES_MAX, Holder, Projection, Row, Session, fixed
 use crate::bodies::{self, Stored};
 use crate::{DatabaseUrl, ModelError};
 use bytes::Bytes;
-use rota_schedule::{AssignmentId, ContentKey, Entry, MessageId, ProcessId, Timestamp};
+use rota_schedule::{
+    AssignmentId, ContentKey, DatabaseId, Entry, MessageId, ProcessId, Timestamp,
+};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Postgres, query::Query};
@@ -24,6 +26,17 @@ pub struct Newest {
     pub assignment: AssignmentId,
     /// It has come from another writer.
     pub moved: bool,
+}
+
+/// A writer as somebody sees it who only reads.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Reads what the writer has. What is written with it is refused as of a term that is over.
+    pub projection: Projection,
+    /// Up to which timestamp everything of the writer is uploaded.
+    pub uploaded: Timestamp,
+    /// Which database it is.
+    pub database: DatabaseId,
 }
 
 /// The newest entry of each process is one probe of the primary key, from its end.
@@ -53,9 +66,7 @@ pub(super) const ENTRIES: &str = "\
     ORDER BY page.nonce";
 
 impl Projection {
-    /// A writer as somebody sees it who only reads, and up to which timestamp everything of it is uploaded;
-    /// `None` if nobody ever ran under that name. What is written with it is refused as of a term that is
-    /// over.
+    /// A writer as a standby sees it; `None` if nobody ever ran under that name.
     ///
     /// # Errors
     /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
@@ -63,20 +74,21 @@ impl Projection {
         url: &DatabaseUrl,
         connections: u32,
         name: &str,
-    ) -> Result<Option<(Self, Timestamp)>, ModelError> {
+    ) -> Result<Option<Observed>, ModelError> {
         let pool = url.primary(connections);
         let nobody = Holder([0; 16]);
         let mut seen =
             Self { pool, writer: 0, term: 0, holder: nobody, shelf: None, settled: Arc::default() };
         let query = sqlx::query(
-            "SELECT id, uploaded_timestamp FROM writers \
+            "SELECT writers.id, uploaded_timestamp, identity.id FROM identity CROSS JOIN writers \
              JOIN writer_progress ON writer_progress.writer = writers.id WHERE name = $1",
         );
         let rows = seen.rows(query.bind(name)).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         seen.writer = row.try_get(0)?;
         let uploaded = from_db(row.try_get(1)?, "an uploaded timestamp")?;
-        Ok(Some((seen, Timestamp(uploaded))))
+        let database = DatabaseId(fixed(row.try_get(2)?, "an identity")?);
+        Ok(Some(Observed { projection: seen, uploaded: Timestamp(uploaded), database }))
     }
 
     /// The newest place of each process that is bound to this writer and has entries, in the order of

@@ -11,6 +11,7 @@ mod batch;
 mod checkpoints;
 mod commit;
 mod history;
+mod identity;
 mod moves;
 #[cfg(test)]
 mod plans;
@@ -21,7 +22,7 @@ mod size;
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
 use rota_archive::Archive;
-use rota_schedule::{ContentKey, Entry, ProcessId, Timestamp};
+use rota_schedule::{ContentKey, DatabaseId, Entry, ProcessId, Timestamp};
 use session::Session;
 use shelf::Shelf;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -31,7 +32,8 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, BatchSize, INLINE_BYTES_MAX};
-pub use history::Newest;
+pub use history::{Newest, Observed};
+pub use identity::{Signers, adopt, claim};
 pub use moves::{MoveOrder, MoveState, Ownership};
 
 /// How long an answer is waited for. The server gives a statement up sooner, so what has no answer by
@@ -68,6 +70,8 @@ pub struct Taken {
     pub closed: Timestamp,
     /// Up to which timestamp earlier terms have uploaded everything.
     pub uploaded: Timestamp,
+    /// Which database it is.
+    pub database: DatabaseId,
 }
 
 /// A writer under its term; clones share its connections.
@@ -86,9 +90,11 @@ pub struct Projection {
 impl Projection {
     /// Raises the term of writer `name`, to be held by the ledger `holder` whose wallet has `address`.
     /// Waits for writes of older terms that are in flight; sessions that hold one open (their machine
-    /// stopped in the middle of a request) are ended.
+    /// stopped in the middle of a request) are ended. Claims the database for the wallet in the same transaction, as
+    /// [`claim`] does: a standby may have waited for days.
     ///
     /// # Errors
+    /// [`ModelError::OtherWallet`]: the term is as it was.
     /// [`ModelError::Unavailable`]: the term may have been raised; take it again.
     pub async fn take(
         url: &DatabaseUrl,
@@ -101,7 +107,7 @@ impl Projection {
         let mut session = Session::open(&pool).await?;
         let raised = raise_patiently(&mut session.connection, name, address);
         let raised = timeout(ANSWER_MAX, raised).await;
-        let raised = session.finish(raised)?;
+        let raised = session.finish(raised)??;
         let projection = Self {
             pool,
             writer: raised.writer,
@@ -120,6 +126,7 @@ impl Projection {
                 .map(Holder),
             closed: Timestamp(from_db(raised.closed, "a closed timestamp")?),
             uploaded: Timestamp(from_db(raised.uploaded, "an uploaded timestamp")?),
+            database: raised.database,
         })
     }
 
@@ -229,6 +236,7 @@ struct Raised {
     holder: Option<Vec<u8>>,
     closed: i64,
     uploaded: i64,
+    database: DatabaseId,
 }
 
 /// Raises a term; ends the sessions of an older one that do not let it.
@@ -236,7 +244,7 @@ async fn raise_patiently(
     connection: &mut PgConnection,
     name: &str,
     address: Address,
-) -> Result<Raised, sqlx::Error> {
+) -> Result<Result<Raised, ModelError>, sqlx::Error> {
     for _ in 1..TAKE_ATTEMPTS_MAX {
         match raise(connection, name, address).await {
             Err(error) if is_lock_timeout(&error) => {
@@ -262,15 +270,22 @@ const END_HOLDERS: &str = "\
       AND classid::bigint = fence_class() \
       AND objid::bigint = (SELECT id FROM writers WHERE name = $1)";
 
-/// One attempt. The order matters: the new term is written, then everybody who passed the fence before
+/// One attempt. The order matters: the wallet is compared, the new term is written, then everybody who passed the fence before
 /// is waited for, then what they left is read.
 async fn raise(
     connection: &mut PgConnection,
     name: &str,
     address: Address,
-) -> Result<Raised, sqlx::Error> {
+) -> Result<Result<Raised, ModelError>, sqlx::Error> {
     let mut transaction = sqlx::Connection::begin(connection).await?;
     sqlx::query("SET LOCAL lock_timeout = '2s'").execute(&mut *transaction).await?;
+    let database = match identity::claim_within(&mut transaction, address).await? {
+        Ok(database) => database,
+        Err(refused) => {
+            transaction.rollback().await?;
+            return Ok(Err(refused));
+        }
+    };
     let taken = sqlx::query(
         "INSERT INTO writers (name, term) VALUES ($1, 1) \
          ON CONFLICT (name) DO UPDATE SET term = writers.term + 1 RETURNING id, term, holder",
@@ -294,7 +309,7 @@ async fn raise(
     .fetch_one(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Raised { writer, term, holder, closed, uploaded })
+    Ok(Ok(Raised { writer, term, holder, closed, uploaded, database }))
 }
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {

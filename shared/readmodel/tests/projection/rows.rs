@@ -57,8 +57,7 @@ async fn heads_are_the_newest_places_of_ones_own_processes() {
     let url = database().await;
     let ids = [process(1), process(2), process(3), process(4)];
     let projection = writer_of(&url, &ids).await;
-    let other = Projection::take(&url, 1, "other", Holder([9; 16]), Address::new([9; 32])).await;
-    let (other, theirs) = (other.unwrap().projection, process(9));
+    let (other, theirs) = (take_as(&url, "other", 9).await.projection, process(9));
     assert!(other.bind(&theirs).await.unwrap());
     other.project(&rows_of(theirs, 0..2)).await.unwrap();
     for (id, length) in [(ids[0], 3), (ids[1], 1), (ids[3], 7)] {
@@ -149,8 +148,7 @@ async fn a_batch_has_a_size() {
 async fn a_process_is_bound_once() {
     let url = database().await;
     let ours = take(&url, 1).await.projection;
-    let other = Projection::take(&url, 2, "other", Holder([2; 16]), Address::new([2; 32])).await;
-    let other = other.unwrap().projection;
+    let other = take_as(&url, "other", 2).await.projection;
     assert!(ours.bind(&process(1)).await.unwrap());
     assert!(ours.bind(&process(1)).await.unwrap());
     assert!(!other.bind(&process(1)).await.unwrap());
@@ -171,9 +169,13 @@ async fn heartbeats_do_not_go_back_over_terms() {
     let shown =
         "SELECT closed_timestamp, block_height, encode(address, 'hex') FROM writer_progress";
     assert_eq!(sql(&url, shown), format!("50|8|{}", "01".repeat(32)));
-    let second = take(&url, 2).await;
+    adopt(&url, Address::new([2; 32])).await.unwrap();
+    let holder = Holder([2; 16]);
+    let second = Projection::take(&url, CONNECTIONS, WRITER, holder, Address::new([2; 32])).await;
+    let second = second.unwrap();
     assert_eq!((second.term, second.closed), (2, Timestamp(50)));
     assert_eq!(sql(&url, shown), format!("50|8|{}", "02".repeat(32)));
+    adopt(&url, WALLET).await.unwrap();
     let late = first.projection.heartbeat(Timestamp(60), Timestamp(0), 9).await;
     assert!(matches!(late, Err(ModelError::Stale { term: 1 })), "{late:?}");
     assert_eq!(take(&url, 2).await.closed, Timestamp(50));
