@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use rota_ans104::Address;
 use rota_ledger::Ledger;
-use rota_readmodel::{DatabaseUrl, adopt, claim, migrate};
+use rota_readmodel::{DatabaseUrl, adopt, check, claim, identity, migrate};
 use rota_schedule::DatabaseId;
 use rota_writer::RecoveryError;
 
@@ -17,7 +17,7 @@ use rota_writer::RecoveryError;
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct IdentityArgs {
     /// Sign with the wallet of this address from now on, though another one has signed so far
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
     adopt_wallet: Option<Address>,
     /// Let the ledger leave its database: for the one in DATABASE_URL, or to work alone. For one start
     #[arg(long)]
@@ -39,19 +39,19 @@ impl IdentityArgs {
     }
 }
 
-/// Makes sure that this wallet signs for the database, and gives the database's identity. A database that has none is
-/// given one.
+/// Makes sure that this wallet may sign for the database, and gives the database's identity, if it has one. Changes
+/// nothing but the schema.
 pub(crate) async fn of_database(
     url: &DatabaseUrl,
     wallet: Address,
     said: &IdentityArgs,
-) -> anyhow::Result<DatabaseId> {
+) -> anyhow::Result<Option<DatabaseId>> {
     let adopts = said.adopts(wallet)?;
-    let identity = async {
+    let known = async {
         migrate(url).await?;
-        if adopts { adopt(url, wallet).await } else { claim(url, wallet).await }
+        if adopts { identity(url).await } else { check(url, wallet).await }
     };
-    identity.await.with_context(|| format!("cannot start on the database {url}"))
+    known.await.with_context(|| format!("cannot start on the database {url}"))
 }
 
 /// The wallet that was found, or a new one: for a scheduler that has never signed, and that has no database.
@@ -76,15 +76,16 @@ pub(crate) fn wallet_for(ledger: &Ledger, found: MaybeWallet) -> anyhow::Result<
     first_start::first_wallet(&path)
 }
 
-/// Makes sure that this ledger is this wallet's, and this database's (or needs none). Then the ledger remembers both.
-pub(crate) fn of_ledger(
+/// Makes sure that this ledger is this wallet's, and this database's (or needs none). Then ledger and database remember
+/// that. `known` is the identity of the database so far.
+pub(crate) async fn of_ledger(
     ledger: &Ledger,
     wallet: Address,
-    database: Option<DatabaseId>,
+    database: Option<&DatabaseUrl>,
+    known: Option<DatabaseId>,
     said: &IdentityArgs,
 ) -> anyhow::Result<()> {
-    let before = ledger.database()?;
-    let leaves = leaves(ledger, before, database, said)?;
+    let leaves = leaves(ledger, database.is_some(), known, said)?;
     ensure!(
         leaves || !said.detach_database,
         "--detach-database has nothing to do: the ledger works with no other database\n  \
@@ -92,8 +93,8 @@ pub(crate) fn of_ledger(
     );
     let signed = ledger.scheduler_address().filter(|signed| *signed != wallet);
     // What a database says of its wallet holds for its ledgers, too.
-    let is_known = database.is_some() && before == database;
-    if let Some(signed) = signed.filter(|_| !is_known) {
+    let is_theirs = known.is_some() && ledger.database()? == known;
+    if let Some(signed) = signed.filter(|_| !is_theirs) {
         ensure!(
             said.adopts(wallet)?,
             "another wallet has signed this ledger\n  \
@@ -103,8 +104,14 @@ pub(crate) fn of_ledger(
              To sign with this machine's wallet from now on, start once with --adopt-wallet {wallet}"
         );
     }
-    if leaves || database.is_some() {
-        ledger.set_database(database)?;
+    if let Some(url) = database {
+        let id =
+            if said.adopts(wallet)? { adopt(url, wallet).await } else { claim(url, wallet).await };
+        ledger.set_database(Some(
+            id.with_context(|| format!("cannot start on the database {url}"))?,
+        ))?;
+    } else if leaves {
+        ledger.set_database(None)?;
     }
     if let Some(signed) = signed {
         tracing::warn!(before = %signed, now = %wallet, "another wallet signs from now on");
@@ -116,29 +123,28 @@ pub(crate) fn of_ledger(
 /// Whether the ledger leaves the database that it works with, which somebody must have said on purpose.
 fn leaves(
     ledger: &Ledger,
-    before: Option<DatabaseId>,
-    database: Option<DatabaseId>,
+    has_database: bool,
+    known: Option<DatabaseId>,
     said: &IdentityArgs,
 ) -> anyhow::Result<bool> {
-    match (before, database) {
-        (Some(ledger), Some(here)) if ledger != here => {
-            ensure!(said.detach_database, RecoveryError::OtherDatabase { ledger, here });
-            Ok(true)
-        }
-        (_, Some(_)) => Ok(false),
-        (_, None) => {
-            let waiting = ledger.provisional_after(None, 1)?;
-            ensure!(
-                waiting.is_empty(),
-                "the ledger holds entries that a database has not committed: set DATABASE_URL to it"
-            );
-            let leaves = ledger.has_had_database()?;
-            if leaves && !said.detach_database {
-                return Err(alone(ledger)?);
-            }
-            Ok(leaves)
-        }
+    if has_database {
+        let Some(before) = ledger.database()?.filter(|before| Some(*before) != known) else {
+            return Ok(false);
+        };
+        let other = RecoveryError::OtherDatabase { ledger: before, here: known };
+        ensure!(said.detach_database, other);
+        return Ok(true);
     }
+    let waiting = ledger.provisional_after(None, 1)?;
+    ensure!(
+        waiting.is_empty(),
+        "the ledger holds entries that a database has not committed: set DATABASE_URL to it"
+    );
+    let leaves = ledger.has_had_database()?;
+    if leaves && !said.detach_database {
+        return Err(alone(ledger)?);
+    }
+    Ok(leaves)
 }
 
 /// Why a ledger that has a database does not start without one.

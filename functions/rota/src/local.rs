@@ -46,16 +46,14 @@ async fn serve(mut settings: Settings, said: &IdentityArgs) -> anyhow::Result<()
     let found = first_start::scheduler_wallet(&settings.wallet)?;
     let server = scheduler::bind(&settings)?;
     let stop = Stop::on_signals()?;
-    let database = match &settings.database {
-        Some(config) => {
-            let address = found.shared()?.address();
-            Some(identity::of_database(&config.url, address, said).await?)
-        }
+    let database = settings.database.as_ref().map(|config| config.url.clone());
+    let known = match &database {
+        Some(url) => identity::of_database(url, found.shared()?.address(), said).await?,
         None => None,
     };
-    let mut base = Base::open(&mut settings, database).await?;
+    let mut base = Base::open(&mut settings, known).await?;
     let wallet = identity::wallet_for(&base.ledger, found)?;
-    identity::of_ledger(&base.ledger, wallet.address(), database, said)?;
+    identity::of_ledger(&base.ledger, wallet.address(), database.as_ref(), known, said).await?;
     let announcement = Announcement::of(&settings, &wallet, server.local_addr());
     base.log(&settings, &stop);
     let (scheduler, app) = Scheduler::start(settings, wallet.wallet, base, None, &stop).await?;

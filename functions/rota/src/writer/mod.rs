@@ -107,11 +107,7 @@ pub(crate) fn run(args: &WriterArgs) -> anyhow::Result<ExitCode> {
     scheduler::run(settings, |settings| serve(settings, member, &args.identity))
 }
 
-async fn serve(
-    mut settings: Settings,
-    member: Member,
-    said: &IdentityArgs,
-) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, member: Member, said: &IdentityArgs) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
     let wallet = first_start::scheduler_wallet(&settings.wallet)?.shared()?.wallet.clone();
     let server = scheduler::bind(&settings)?;
@@ -149,7 +145,7 @@ async fn open(
     wallet: Address,
     said: &IdentityArgs,
 ) -> anyhow::Result<Base> {
-    let identity = loop {
+    let known = loop {
         match identity::of_database(database, wallet, said).await {
             Err(error) if is_unavailable(&error) => {
                 tracing::warn!(error = format_args!("{error:#}"), "asking the database again");
@@ -158,8 +154,8 @@ async fn open(
             answer => break answer?,
         }
     };
-    let base = Base::open(settings, Some(identity)).await?;
-    identity::of_ledger(&base.ledger, wallet, Some(identity), said)?;
+    let base = Base::open(settings, known).await?;
+    identity::of_ledger(&base.ledger, wallet, Some(database), known, said).await?;
     Ok(base)
 }
 

@@ -137,8 +137,10 @@ fn another_wallet_is_refused_by_a_ledger_until_it_is_adopted() {
     let stranger = after(&made, "address");
     names(&machine.refuses(None, &[]), &[&signer, stranger, "SU_WALLET_PATH"]);
     names(&machine.refuses(None, &["--adopt-wallet", &signer]), &[&signer, stranger]);
-    // A database that nobody has signed for does not make it right.
-    names(&machine.refuses(Some(&database()), &[]), &[&signer, stranger]);
+    // A database that nobody has signed for does not make it right, and is not changed.
+    let url = database();
+    names(&machine.refuses(Some(&url), &[]), &[&signer, stranger]);
+    assert_eq!(sql(&url, "SELECT count(*) FROM identity"), "0");
     machine.runs(None, &["--adopt-wallet", stranger]);
     machine.runs(None, &[]);
 }
@@ -152,7 +154,10 @@ fn a_ledger_that_has_a_database_starts_with_no_other_and_not_alone() {
     names(&why, &["DATABASE_URL is not set", "--detach-database"]);
     let id = after(&why, "the ledger's database:").to_owned();
     let why = machine.refuses(Some(&other), &[]);
-    names(&why, &[&format!("the ledger's database: {id}"), "the database here: ", "--detach-database"]);
+    names(
+        &why,
+        &[&format!("the ledger's database: {id}"), "the database here: ", "--detach-database"],
+    );
     assert_eq!(sql(&other, "SELECT count(*) FROM writers"), "0", "no name was taken there");
     machine.runs(Some(&url), &[]);
 
@@ -177,5 +182,8 @@ fn the_banner_shows_the_database_and_never_its_password() {
     assert!(!said.contains("s3cret"), "{said}");
 
     let (alone, _) = Machine::with_wallet();
-    names(&alone.starts(None, &[]).printed_with("uploads"), &["  database none, DATABASE_URL is not"]);
+    names(
+        &alone.starts(None, &[]).printed_with("uploads"),
+        &["  database none, DATABASE_URL is not"],
+    );
 }

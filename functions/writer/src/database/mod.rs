@@ -30,7 +30,7 @@ use rota_ans104::{Address, ParseError};
 use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
 use rota_readmodel::{
-    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, claim, grant_reading, migrate,
+    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, check, grant_reading, migrate,
 };
 use rota_schedule::{DatabaseId, DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
@@ -101,15 +101,16 @@ pub enum RecoveryError {
     #[error(
         "this ledger belongs to another database\n  \
          the ledger's database: {ledger}\n  \
-         the database here: {here}\n  \
+         the database here: {}\n  \
          To go on, set DATABASE_URL to the ledger's database.\n  \
-         To let the ledger leave that database for this one, start once with --detach-database"
+         To let the ledger leave that database for this one, start once with --detach-database",
+        .here.map_or_else(|| "a new one".to_owned(), |here| here.to_string())
     )]
     OtherDatabase {
         /// The one that the ledger works with.
         ledger: DatabaseId,
-        /// The one that was found.
-        here: DatabaseId,
+        /// The one that was found; `None` if it has no identity yet.
+        here: Option<DatabaseId>,
     },
     /// A schedule in the database does not hold together.
     #[error("the schedule in the database does not follow")]
@@ -171,7 +172,9 @@ impl Database {
         if let Some(role) = &config.reader_role {
             grant_reading(&config.url, role).await?;
         }
-        belongs(ledger, claim(&config.url, address).await?)?;
+        if let Some(here) = check(&config.url, address).await? {
+            belongs(ledger, here)?;
+        }
         let holder = Holder(ledger.id());
         let taken =
             Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
@@ -228,7 +231,9 @@ impl Database {
 /// Makes sure that a ledger works with this database, or with none yet.
 fn belongs(ledger: &Ledger, here: DatabaseId) -> Result<(), RecoveryError> {
     match ledger.database()? {
-        Some(ledger) if ledger != here => Err(RecoveryError::OtherDatabase { ledger, here }),
+        Some(ledger) if ledger != here => {
+            Err(RecoveryError::OtherDatabase { ledger, here: Some(here) })
+        }
         _ => Ok(()),
     }
 }

@@ -122,7 +122,8 @@ impl Recovery<'_> {
         process: ProcessId,
         ours: Option<Head>,
     ) -> RecoveryError {
-        let (RecoveryError::Schedule(_), Some(ours)) = (&error, ours) else { return error };
+        let is_link = matches!(error, RecoveryError::Schedule(_));
+        let Some(ours) = ours.filter(|_| is_link) else { return error };
         match patiently(|| self.projection.assignment_at(&process, ours.nonce)).await {
             Ok(theirs) if theirs != Some(ours.assignment) => {
                 self.diverged(process, ours.nonce).await

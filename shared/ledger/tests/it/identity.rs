@@ -25,10 +25,17 @@ fn the_database_survives_a_restart_and_a_copy_and_is_forgotten_on_purpose() {
     ledger.checkpoint(&copy).unwrap();
     Ledger::adopt_copy(&copy).unwrap();
     let copied = open(&copy);
-    assert_eq!((copied.database().unwrap(), copied.settled_term().unwrap()), (Some(DATABASE), None));
+    assert_eq!(
+        (copied.database().unwrap(), copied.settled_term().unwrap()),
+        (Some(DATABASE), None)
+    );
 
     ledger.set_database(Some(DatabaseId([8; 16]))).unwrap();
-    assert_eq!(ledger.settled_term().unwrap(), None, "what held for the other database is forgotten");
+    assert_eq!(
+        ledger.settled_term().unwrap(),
+        None,
+        "what held for the other database is forgotten"
+    );
     ledger.settle(Some(1)).unwrap();
     ledger.set_database(None).unwrap();
     assert_eq!((ledger.database().unwrap(), ledger.has_had_database().unwrap()), (None, false));
@@ -48,7 +55,11 @@ fn a_ledger_of_an_earlier_release_is_known_to_have_a_database() {
     Ledger::adopt_copy(&copy).unwrap();
     assert!(open(&copy).has_had_database().unwrap(), "a copy of it has one, too");
     ledger.set_database(Some(DATABASE)).unwrap();
-    assert_eq!(ledger.settled_term().unwrap(), Some(3), "an update compares nothing that was compared");
+    assert_eq!(
+        ledger.settled_term().unwrap(),
+        Some(3),
+        "an update compares nothing that was compared"
+    );
 }
 
 #[test]

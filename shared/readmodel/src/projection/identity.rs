@@ -7,7 +7,7 @@ use super::{ANSWER_MAX, Session, fixed};
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
 use rota_schedule::DatabaseId;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use std::fmt;
 use tokio::time::timeout;
 
@@ -38,6 +38,27 @@ impl fmt::Display for Signers {
     }
 }
 
+/// Which database this is; `None` if no writer of this release has started there.
+///
+/// # Errors
+/// [`ModelError::Unavailable`].
+pub async fn identity(url: &DatabaseUrl) -> Result<Option<DatabaseId>, ModelError> {
+    let mut session = Session::open(&url.primary(1)).await?;
+    let known = timeout(ANSWER_MAX, known(&mut session.connection)).await;
+    let Some((id, _)) = session.finish(known)? else { return Ok(None) };
+    Ok(Some(DatabaseId(fixed(&id, "an identity")?)))
+}
+
+/// As [`identity`], where `wallet` may sign: nobody else does, or has done.
+///
+/// # Errors
+/// [`ModelError::OtherWallet`]; [`ModelError::Unavailable`].
+pub async fn check(url: &DatabaseUrl, wallet: Address) -> Result<Option<DatabaseId>, ModelError> {
+    let mut session = Session::open(&url.primary(1)).await?;
+    let checked = timeout(ANSWER_MAX, compare(&mut session.connection, wallet)).await;
+    session.finish(checked)?
+}
+
 /// Finds out which database this is, and that `wallet` signs for it. The first one to ask makes the identity. So does
 /// the first one after an update, if every writer has had this wallet.
 ///
@@ -45,7 +66,7 @@ impl fmt::Display for Signers {
 /// [`ModelError::OtherWallet`]; [`ModelError::Unavailable`].
 pub async fn claim(url: &DatabaseUrl, wallet: Address) -> Result<DatabaseId, ModelError> {
     let mut session = Session::open(&url.primary(1)).await?;
-    let claimed = timeout(ANSWER_MAX, claim_alone(&mut session.connection, wallet)).await;
+    let claimed = timeout(ANSWER_MAX, claim_within(&mut session.connection, wallet)).await;
     session.finish(claimed)?
 }
 
@@ -66,59 +87,56 @@ pub async fn adopt(url: &DatabaseUrl, wallet: Address) -> Result<DatabaseId, Mod
     Ok(DatabaseId(fixed(&id, "an identity")?))
 }
 
-async fn claim_alone(
-    connection: &mut PgConnection,
-    wallet: Address,
-) -> Result<Result<DatabaseId, ModelError>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    let claimed = claim_within(&mut transaction, wallet).await?;
-    transaction.commit().await?;
-    Ok(claimed)
-}
-
-/// Within a transaction: until it ends, nobody adopts another wallet. Of several who are first at once one makes the
-/// identity, and the rest wait for it.
+/// The same on a connection. Within a transaction nobody adopts another wallet until that ends. Of several who are
+/// first at once one makes the identity, and the rest wait for it.
 pub(super) async fn claim_within(
     connection: &mut PgConnection,
     wallet: Address,
 ) -> Result<Result<DatabaseId, ModelError>, sqlx::Error> {
-    let mut known = identity(connection).await?;
-    if known.is_none() {
-        sqlx::query(
-            "INSERT INTO identity (id, scheduler) SELECT $1, $2 \
-             WHERE NOT EXISTS (SELECT FROM writer_progress WHERE address <> $2) \
-             ON CONFLICT (singleton) DO NOTHING",
-        )
-        .bind(random_id())
-        .bind(&wallet.as_bytes()[..])
-        .execute(&mut *connection)
-        .await?;
-        known = identity(connection).await?;
+    let mut found = compare(connection, wallet).await?;
+    if matches!(found, Ok(None)) {
+        let make = sqlx::query(
+            "INSERT INTO identity (id, scheduler) VALUES ($1, $2) ON CONFLICT (singleton) DO NOTHING",
+        );
+        let make = make.bind(random_id()).bind(&wallet.as_bytes()[..]);
+        make.execute(&mut *connection).await?;
+        found = compare(connection, wallet).await?;
     }
-    let signers = match known {
-        Some((id, scheduler)) if scheduler == wallet.as_bytes() => {
-            return Ok(fixed(&id, "an identity").map(DatabaseId));
-        }
-        Some((_, scheduler)) => vec![(scheduler, None)],
-        None => former(connection).await?,
-    };
-    Ok(Err(refusal(wallet, signers)))
+    Ok(found.and_then(|id| id.ok_or(ModelError::Damaged("the identity is gone"))))
 }
 
-async fn identity(connection: &mut PgConnection) -> Result<Option<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
+/// The database's id, if it has one, where `wallet` may sign.
+async fn compare(
+    connection: &mut PgConnection,
+    wallet: Address,
+) -> Result<Result<Option<DatabaseId>, ModelError>, sqlx::Error> {
+    let others = match known(connection).await? {
+        Some((id, scheduler)) if scheduler == wallet.as_bytes() => {
+            return Ok(fixed(&id, "an identity").map(|id| Some(DatabaseId(id))));
+        }
+        Some((_, scheduler)) => vec![(scheduler, None)],
+        None => former(connection, wallet).await?,
+    };
+    Ok(if others.is_empty() { Ok(None) } else { Err(refusal(wallet, others)) })
+}
+
+async fn known(connection: &mut PgConnection) -> Result<Option<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
     let query = sqlx::query_as("SELECT id, scheduler FROM identity FOR SHARE");
     query.fetch_optional(connection).await
 }
 
-/// Who signed under the releases that knew no identity.
+/// Who signed under the releases that knew no identity, if not all of them were `wallet`.
 async fn former(
     connection: &mut PgConnection,
+    wallet: Address,
 ) -> Result<Vec<(Vec<u8>, Option<String>)>, sqlx::Error> {
     let query = sqlx::query_as(
         "SELECT writer_progress.address, writers.name FROM writer_progress \
-         JOIN writers ON writers.id = writer_progress.writer ORDER BY writers.id LIMIT $1",
+         JOIN writers ON writers.id = writer_progress.writer \
+         WHERE EXISTS (SELECT FROM writer_progress WHERE address <> $1) \
+         ORDER BY writers.id LIMIT $2",
     );
-    query.bind(SIGNERS_MAX).fetch_all(connection).await
+    query.bind(&wallet.as_bytes()[..]).bind(SIGNERS_MAX).fetch_all(connection).await
 }
 
 fn refusal(wallet: Address, signers: Vec<(Vec<u8>, Option<String>)>) -> ModelError {

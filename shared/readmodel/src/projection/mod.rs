@@ -33,7 +33,7 @@ use tokio::time::timeout;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, BatchSize, INLINE_BYTES_MAX};
 pub use history::{Newest, Observed};
-pub use identity::{Signers, adopt, claim};
+pub use identity::{Signers, adopt, check, claim, identity};
 pub use moves::{MoveOrder, MoveState, Ownership};
 
 /// How long an answer is waited for. The server gives a statement up sooner, so what has no answer by

@@ -1,7 +1,7 @@
 //! One wallet signs for a database: made by the first writer, compared by all others before they take a name.
 
 use super::*;
-use rota_readmodel::ModelError;
+use rota_readmodel::{ModelError, check, identity};
 
 const OTHER: Address = Address::new([2; 32]);
 /// How the schema looks to a database whose writers all ran before there was an identity.
@@ -73,7 +73,12 @@ async fn a_database_with_two_wallets_takes_the_one_that_is_adopted() {
     sql(&url, FORGET);
     sql(&url, "INSERT INTO writers (name, term) VALUES ('w-3', 1)");
     let address = format!("decode('{}', 'hex')", "03".repeat(32));
-    sql(&url, &format!("INSERT INTO writer_progress SELECT id, 0, 0, {address} FROM writers WHERE name = 'w-3'"));
+    sql(
+        &url,
+        &format!(
+            "INSERT INTO writer_progress SELECT id, 0, 0, {address} FROM writers WHERE name = 'w-3'"
+        ),
+    );
     let both = format!("{WALLET} (writer {WRITER}), {third} (writer w-3)");
     refused(claim(&url, OTHER).await, &both);
     assert!(claim(&url, WALLET).await.is_err(), "nobody knows which of the two it is to be");
@@ -82,6 +87,17 @@ async fn a_database_with_two_wallets_takes_the_one_that_is_adopted() {
     refused(claim(&url, OTHER).await, &third.to_string());
     assert_eq!(adopt(&url, OTHER).await.unwrap(), database, "it is still the same database");
     assert_eq!(claim(&url, OTHER).await.unwrap(), database);
+}
+
+#[tokio::test]
+async fn looking_at_a_new_database_leaves_it_new() {
+    let url = database().await;
+    assert_eq!(check(&url, OTHER).await.unwrap(), None);
+    assert_eq!(identity(&url).await.unwrap(), None);
+    let database = claim(&url, WALLET).await.unwrap();
+    refused(check(&url, OTHER).await, &WALLET.to_string());
+    assert_eq!(check(&url, WALLET).await.unwrap(), Some(database));
+    assert_eq!(identity(&url).await.unwrap(), Some(database));
 }
 
 #[tokio::test]
