@@ -2,7 +2,6 @@
 
 use crate::metrics::Source;
 use crate::owners::Owners;
-use crate::peek::Peeker;
 use crate::proxy::{Fault, PassError, Passing, Proxy};
 use crate::writers::{Target, Writers};
 use crate::{RouteConfig, RouteMetrics, RouteMode};
@@ -34,7 +33,6 @@ pub struct RouteState<D> {
     pub(crate) config: RouteConfig,
     pub(crate) writers: Writers,
     pub(crate) owners: Owners,
-    pub(crate) peeker: Peeker,
     pub(crate) proxy: Proxy,
     pub(crate) spawns: BodyBudget,
     pub(crate) verifiers: Arc<Semaphore>,
@@ -55,7 +53,6 @@ impl<D: Directory> RouteState<D> {
             directory,
             writers: Writers::default(),
             owners: Owners::default(),
-            peeker: Peeker::default(),
             proxy: Proxy::new(config.answer_max),
             spawns: spawns(config.body_max),
             config,

@@ -1,6 +1,6 @@
 //! `POST /`: to the writer of the process that the item is for.
 
-use crate::peek::{BODY_STALL_MAX, Kind, Peeked};
+use crate::peek::{BODY_STALL_MAX, Kind, Peeked, peek};
 use crate::proxy::Passing;
 use crate::state::point;
 use crate::writers::Target;
@@ -45,7 +45,7 @@ impl<D: Directory> RouteState<D> {
     }
 
     async fn item(&self, asked: &request::Parts, body: Body) -> Result<Response, ApiError> {
-        let Peeked { kind, first, rest } = self.peeker.peek(body).await?;
+        let Peeked { kind, first, rest } = peek(body).await?;
         match kind {
             Kind::Message(process) => {
                 let to = self.owner_target(process).await?;
@@ -114,7 +114,7 @@ impl<D: Directory> RouteState<D> {
         let work = tokio::task::spawn_blocking(move || {
             // Held to the end of the work, which goes on when the client is gone.
             let _turn = turn;
-            let item = Item::parse(bytes).map_err(|error| ApiError::Item(error.to_string()))?;
+            let item = Item::parse_new(bytes).map_err(|error| ApiError::Item(error.to_string()))?;
             let verified = item.verify().map_err(|error| ApiError::Item(error.to_string()))?;
             let wallet = verified.item().owner_address();
             Candidate::of(verified, false)?;

@@ -36,7 +36,7 @@ impl Writer {
         let work = tokio::task::spawn_blocking(move || {
             // Held to the end of the work, which goes on when the client is gone.
             let _turn = turn;
-            let item = Item::parse(body).map_err(|error| ApiError::Item(error.to_string()))?;
+            let item = Item::parse_new(body).map_err(|error| ApiError::Item(error.to_string()))?;
             let verified = item.verify().map_err(|error| ApiError::Item(error.to_string()))?;
             Ok(Candidate::of(verified, content_checks)?)
         });

@@ -1,8 +1,9 @@
 //! Tags: an Avro array of `{name: string, value: string}` (ANS-104 §2.2, Avro 1.8 "binary encoding").
 //!
 //! Decoding takes every layout Avro allows (several blocks, negative counts with a byte size) and
-//! borrows from the input; nothing is allocated. Encoding writes what arbundles writes: one block
-//! and a terminator, and no bytes at all for no tags.
+//! borrows from the input; nothing is allocated. The end of the bytes ends the tags, with or without
+//! Avro's closing zero: arbundles takes both. Encoding writes what arbundles writes: one block and a
+//! closing zero, and no bytes at all for no tags.
 
 use std::str;
 
@@ -12,6 +13,11 @@ pub const TAGS_MAX: usize = 128;
 pub const TAG_NAME_BYTES_MAX: usize = 1024;
 /// How long the value of a tag may be, in bytes.
 pub const TAG_VALUE_BYTES_MAX: usize = 3072;
+/// How long all tags of an item may be together, encoded, in bytes (`MAX_TAG_BYTES` of arbundles).
+///
+/// No bundler takes an item above it. The limit is for items that want a place in a schedule
+/// ([`Item::parse_new`](crate::Item::parse_new)): older ones that have a place stay readable.
+pub const TAGS_BYTES_MAX: usize = 4096;
 /// The most bytes of a variable-length number: 64 bits, 7 to a byte.
 const LONG_BYTES_MAX: u32 = 10;
 
@@ -27,7 +33,7 @@ pub struct Tag<'a> {
 /// Why bytes are not tags, or why tags may not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
-    /// The tag bytes end inside a tag, or before the terminator.
+    /// The tag bytes end inside a tag.
     #[error("tags are cut short")]
     Truncated,
     /// A number has more than 64 bits.
@@ -57,6 +63,12 @@ pub enum TagError {
         /// Its length in bytes.
         len: u64,
     },
+    /// All tags together are longer than [`TAGS_BYTES_MAX`].
+    #[error("the tags have {len} bytes in all, at most {TAGS_BYTES_MAX} are allowed")]
+    AllTooLong {
+        /// Their length in bytes, encoded.
+        len: usize,
+    },
     /// A name or value that is not UTF-8.
     #[error("tag name or value is not utf-8")]
     NotUtf8,
@@ -68,7 +80,7 @@ pub enum TagError {
         /// The number of tags that are there.
         found: usize,
     },
-    /// Bytes are left after the terminator.
+    /// Bytes are left after the closing zero.
     #[error("{len} bytes are left after the tags")]
     TrailingBytes {
         /// How many.
@@ -79,6 +91,15 @@ pub enum TagError {
 /// Encodes tags as arbundles does. Limits are not checked: see [`check`].
 #[must_use]
 pub fn encode<S: AsRef<str>>(tags: &[(S, S)]) -> Vec<u8> {
+    let mut out = encode_open(tags);
+    if !tags.is_empty() {
+        out.push(0);
+    }
+    out
+}
+
+/// The same without the closing zero, as some writers of items have it.
+pub(crate) fn encode_open<S: AsRef<str>>(tags: &[(S, S)]) -> Vec<u8> {
     if tags.is_empty() {
         return Vec::new();
     }
@@ -91,11 +112,10 @@ pub fn encode<S: AsRef<str>>(tags: &[(S, S)]) -> Vec<u8> {
         put_text(&mut out, name.as_ref());
         put_text(&mut out, value.as_ref());
     }
-    out.push(0);
     out
 }
 
-/// Holds tags against the limits of ANS-104.
+/// Holds tags one by one against the limits of ANS-104.
 ///
 /// # Errors
 /// The first limit that is broken.
@@ -107,6 +127,11 @@ pub fn check<S: AsRef<str>>(tags: &[(S, S)]) -> Result<(), TagError> {
         check_name(name.as_ref().len() as u64)?;
         check_value(value.as_ref().len() as u64).map(drop)
     })
+}
+
+/// Holds the length of all tags together, encoded, against [`TAGS_BYTES_MAX`].
+pub(crate) const fn check_all(len: usize) -> Result<(), TagError> {
+    if len > TAGS_BYTES_MAX { Err(TagError::AllTooLong { len }) } else { Ok(()) }
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -251,7 +276,8 @@ impl<'a> TagReader<'a> {
         if self.after_block.take().is_some_and(|rest| rest != self.rest.len()) {
             return Err(TagError::BlockSize);
         }
-        let count = self.long()?;
+        // The end of the bytes closes the tags as a zero does.
+        let count = if self.rest.is_empty() { 0 } else { self.long()? };
         if count == 0 {
             self.done = true;
             return match self.rest.len() {
@@ -347,9 +373,28 @@ mod tests {
     }
 
     #[test]
+    fn end_of_bytes_closes_tags_like_a_zero() {
+        let tags = owned(&[("a", "b"), ("c", "d")]);
+        let one_block = [4, 2, b'a', 2, b'b', 2, b'c', 2, b'd'];
+        let two_blocks = [2, 2, b'a', 2, b'b', 2, 2, b'c', 2, b'd'];
+        let sized = [3, 16, 2, b'a', 2, b'b', 2, b'c', 2, b'd'];
+        for bytes in [&one_block[..], &two_blocks, &sized] {
+            assert_eq!(decode(bytes), Ok(tags.clone()), "{bytes:?}");
+            assert_eq!(decode(&[bytes, &[0]].concat()), Ok(tags.clone()), "{bytes:?}");
+            assert_eq!(Tags::new(bytes, 2).count(), 2);
+        }
+        assert_eq!(encode_open(&tags), one_block);
+        // A block that says it is longer than what is there.
+        assert_eq!(decode(&[1, 10, 2, b'a', 2, b'b']), Err(TagError::Truncated));
+        // A block that says it is shorter.
+        assert_eq!(decode(&[1, 6, 2, b'a', 4, b'b', b'c']), Err(TagError::BlockSize));
+    }
+
+    #[test]
     fn names_what_is_wrong() {
-        let cases: [(&[u8], TagError); 13] = [
-            (&[2, 2, b'a', 2, b'b'], TagError::Truncated),
+        let cases: [(&[u8], TagError); 14] = [
+            (&[4, 2, b'a', 2, b'b'], TagError::Truncated),
+            (&[2, 2, b'a', 2, b'b', 0x80], TagError::Truncated),
             (&[2, 2, b'a', 9, b'b', 0], TagError::NegativeLength),
             (&[2, 2, b'a', 4, b'b'], TagError::Truncated),
             (&[2, 1, 0], TagError::NegativeLength),

@@ -10,9 +10,9 @@
 use bytes::Bytes;
 use rota_ans104::{Address, Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};
 use rota_schedule::{
-    Admitted, Assignment, AssignmentId, Candidate, Content, ContentHash, ContentKey, Exclude,
-    Facts, Follower, HashChain, Invariant, MessageId, ProcessId, Refusal, Slot, Subject, Timestamp,
-    Violation, next_slot, settlement_depth,
+    Admitted, Assignment, AssignmentId, Candidate, Content, ContentHash, ContentKey,
+    EXCLUDE_BYTES_MAX, EXCLUDES_MAX, Exclude, Facts, Follower, HashChain, Invariant, MessageId,
+    ProcessId, Refusal, Slot, Subject, Timestamp, Violation, next_slot, settlement_depth,
 };
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -216,6 +216,31 @@ fn an_assignment_has_the_tags_of_the_contract_in_their_order() {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
     );
     assert_eq!(Assignment::read(&item).unwrap(), Assignment { slot, subject });
+}
+
+/// The values of the tags `Exclude` of an assignment with this list of excluded fields.
+fn exclude_tags(list: &str) -> Vec<String> {
+    let slot = next_slot(ProcessId::new([1; 32]), None, Timestamp(5), Timestamp(0), 9).unwrap();
+    let exclude = Exclude::from_list(list).unwrap();
+    let item = signed(&slot, Subject::Process, &exclude);
+    assert!(Assignment::read(&item).is_ok());
+    item.tags().filter(|tag| tag.name == "Exclude").map(|tag| tag.value.to_owned()).collect()
+}
+
+#[test]
+fn lone_excluded_name_is_written_twice() {
+    assert_eq!(exclude_tags("Data"), ["Data", "Data"]);
+    assert_eq!(exclude_tags("Data,Data"), ["Data", "Data"]);
+    assert_eq!(exclude_tags("Data,Owner"), ["Data", "Owner"]);
+    assert_eq!(exclude_tags("a,b,a"), ["a", "b", "a"]);
+    assert!(exclude_tags("").is_empty());
+}
+
+#[test]
+fn assignment_with_most_excluded_names_is_within_the_limit_of_tags() {
+    let name = "x".repeat(EXCLUDE_BYTES_MAX);
+    let list = vec![name; EXCLUDES_MAX].join(",");
+    assert_eq!(exclude_tags(&list).len(), EXCLUDES_MAX);
 }
 
 /// A schedule of three: the process and two messages.

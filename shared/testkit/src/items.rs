@@ -136,10 +136,36 @@ impl ItemBuilder {
         self.sign_as(user())
     }
 
+    /// Signs as [`user`], with tags that end without Avro's closing zero.
+    pub fn sign_with_open_tags(&self) -> Item {
+        let (kind, owner) = (user().signature_type(), user().owner());
+        sealed(|signature| self.0.with_signature_and_open_tags(kind, owner, signature).unwrap())
+    }
+
+    /// Signs as [`user`], however long all tags are together.
+    pub fn sign_without_limit(&self) -> Item {
+        let (kind, owner) = (user().signature_type(), user().owner());
+        sealed(|signature| self.0.with_signature(kind, owner, signature).unwrap())
+    }
+
     /// Signs as somebody else.
     pub fn sign_as(&self, signer: &dyn Signer) -> Item {
         self.0.sign(signer).unwrap()
     }
+}
+
+/// Fills in [`user`]'s signature over all other fields.
+fn sealed(assemble: impl Fn(&[u8]) -> Item) -> Item {
+    let draft = assemble(&[0; 64]);
+    assemble(&user().sign(&draft.signing_hash()).unwrap())
+}
+
+/// The same Ethereum-signed item with another recovery byte, which needs no key: 0 or 1 for 27 or 28.
+pub fn ethereum_twin(item: &Item) -> Bytes {
+    let mut bytes = item.bytes().to_vec();
+    // Behind the type, and r and s.
+    bytes[2 + 64] -= 27;
+    bytes.into()
 }
 
 /// A wallet by reference.

@@ -37,8 +37,8 @@ pub use client::{Answer, Client};
 pub use collector::{CollectorMode, Span, StubCollector};
 pub use gateway::{GatewayMode, StubGateway};
 pub use items::{
-    ItemBuilder, MODULE, hex_solana, keyless, message, pushed, signers, spawn, typed_ethereum,
-    user, wallet,
+    ItemBuilder, MODULE, ethereum_twin, hex_solana, keyless, message, pushed, signers, spawn,
+    typed_ethereum, user, wallet,
 };
 pub use model::Model;
 pub use reader_suite::{Schedule, reader_suite, schedules, whole_page};

@@ -178,6 +178,22 @@ async fn excluded_fields_are_tags_in_the_order_given() {
 }
 
 #[tokio::test]
+async fn lone_excluded_field_is_two_equal_tags() {
+    let site = site_with(&[("ENABLE_DEEP_HASH_CHECKS", "false")]).await;
+    let process = site.spawned().await;
+    for list in ["Data", "Data,Data"] {
+        let item = elsewhere(&site).id().to_string();
+        site.client.assign(&process.to_string(), &item, &format!("&exclude={list}")).await.ok();
+    }
+    for node in &site.checked(process).await[1..] {
+        let tags = node["assignment"]["tags"].as_array().unwrap();
+        let excluded: Vec<_> = tags.iter().filter(|tag| tag["name"] == "Exclude").collect();
+        assert_eq!(excluded.len(), 2, "{node}");
+        assert!(excluded.iter().all(|tag| tag["value"] == "Data"), "{node}");
+    }
+}
+
+#[tokio::test]
 async fn both_parameters_or_neither_and_both_are_ids() {
     let site = site_with(&[]).await;
     let process = site.spawned().await.to_string();

@@ -15,6 +15,7 @@ mod database;
 mod large_pages;
 mod nodes;
 mod pages;
+mod places;
 mod posting;
 mod refusals;
 mod server;

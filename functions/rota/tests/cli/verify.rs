@@ -175,18 +175,24 @@ fn bytes_that_verify_do_not_excuse_json_that_lies() {
     }
 }
 
-#[test]
-fn another_key_of_the_scheduler_is_told_and_is_no_failure() {
+/// A schedule whose entries from nonce 4 to 5 another key signed; gives the text of the error, too.
+pub(crate) fn signed_by_two() -> (Schedule, String) {
     let (first, second) = (wallet(), wallet());
-    let key = |nonce| if nonce < 4 { &first } else { &second };
+    let key = |nonce| if (4..6).contains(&nonce) { &second } else { &first };
     let schedule = Schedule::placed(6, |_| {}, key);
-    let ran = verify(&schedule.process, &stub_of(&schedule.json()));
-    assert_eq!(ran.code, Some(0));
-    let warning = format!("warning: from nonce 4 on {} signs the assignments", second.address());
-    assert!(
-        ran.err.contains(&warning) && ran.err.contains(&first.address().to_string()),
-        "{ran:?}"
+    let text = format!(
+        "assignment {} is signed by {}, the first entry of the schedule by {}",
+        schedule.entries[4].assignment_id,
+        second.address(),
+        first.address()
     );
+    (schedule, text)
+}
+
+#[test]
+fn second_key_in_one_schedule_is_refused_at_its_first_entry() {
+    let (schedule, why) = signed_by_two();
+    refused(&schedule.process, &schedule.json(), 4, &why);
 }
 
 #[test]
