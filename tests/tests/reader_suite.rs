@@ -2,33 +2,16 @@
 //! the two held against each other over every combination of bounds.
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
-use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
+use rota_ledger::{Ledger, LedgerOptions};
 use rota_schedule::{Bounds, Cursor, Found, PageQuery, ScheduleReader};
 use rota_testkit::{Model, Schedule, reader_suite, schedules, user};
-use std::sync::mpsc::channel;
+use rota_tests::append_schedules;
 use tempfile::TempDir;
 
 /// A ledger that holds `schedules`.
 fn ledger(dir: &TempDir, schedules: &[Schedule]) -> Ledger {
     let ledger = Ledger::open(dir.path(), LedgerOptions::default()).unwrap();
-    let (sender, committed) = channel();
-    let mut count = 0;
-    for schedule in schedules {
-        for (entry, head) in schedule.entries.iter().zip(&schedule.heads) {
-            let append = Append {
-                process: schedule.process,
-                entry: entry.clone(),
-                head: *head,
-                content: None,
-                queued_at: entry.timestamp,
-                upload: Upload::Now,
-            };
-            let sender = sender.clone();
-            ledger.append(append, Box::new(move |outcome| sender.send(outcome.is_ok()).unwrap()));
-            count += 1;
-        }
-    }
-    assert!(committed.iter().take(count).all(|done| done));
+    append_schedules(&ledger, schedules);
     ledger.set_scheduler(user().address()).unwrap();
     ledger.set_block_height(42);
     ledger

@@ -2,7 +2,7 @@
 
 import { bad, checkItem, mismatch, ok, unknown, worst } from "./check.js";
 import { b64, concat, sha256, unb64 } from "./bytes.js";
-import { tagOf } from "./item.js";
+import { addressOf, tagOf } from "./item.js";
 
 /** What an assignment says of its place, from its JSON. */
 export function placeOf(assignment) {
@@ -22,6 +22,15 @@ export function placeOf(assignment) {
     excluded: [...new Set(assignment.tags.filter(({ name }) => name === "Exclude").map(({ value }) => value))],
   };
 }
+
+// The address that belongs to a key, whatever the server says of it.
+const addressByKey = async ({ key }) => {
+  try {
+    return await addressOf(unb64(key));
+  } catch {
+    return `key ${key}`;
+  }
+};
 
 /**
  * Follows a schedule entry by entry. It starts before the first entry, or with `start` after one that is known.
@@ -57,7 +66,7 @@ export class Follower {
     this.isStart = false;
     const from = { before, isStart };
     const scheduler = this.#scheduler(assignment);
-    return [this.#belongs(place, message), await this.#link(place, from), this.#time(place, from), this.#nonce(place, from), scheduler];
+    return [this.#belongs(place, message), await this.#link(place, from), this.#time(place, from), this.#nonce(place, from), await scheduler];
   }
 
   #belongs(place, message) {
@@ -101,11 +110,12 @@ export class Follower {
   }
 
   // One key signs a whole schedule: that of its first entry. `rota verify` has the same rule.
-  #scheduler({ id, owner }) {
+  async #scheduler({ id, owner }) {
     const { signer } = this;
     if (!signer) return unknown("Scheduler", "the first entry is not at hand");
     if (signer.key === owner.key) return ok("Scheduler", owner.address);
-    return bad("Scheduler", `assignment ${id} is signed by ${owner.address}, the first entry of the schedule by ${signer.address}`);
+    const [other, first] = await Promise.all([owner, signer].map(addressByKey));
+    return bad("Scheduler", `assignment ${id} is signed by ${other}, the first entry of the schedule by ${first}`);
   }
 }
 

@@ -3,7 +3,7 @@
 //! Expectations are written down, not computed, so that the suite can judge the model too.
 
 use crate::{ItemBuilder, message, spawn, user};
-use rota_ans104::Item;
+use rota_ans104::{Item, Signer};
 use rota_schedule::{
     Assignment, AssignmentId, Bounds, Cursor, Entry, Exclude, Found, HashChain, Head, MessageId,
     PAGE_BYTES_MAX, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId, ScheduleReader, Slot, Subject,
@@ -72,25 +72,37 @@ impl Schedule {
         schedule
     }
 
-    /// Of a process, with its own entry.
+    /// A process with its own entry.
     pub fn spawned(item: &Item, time: u64) -> Self {
         let mut schedule = Self::new(item.id().into());
-        schedule.place(Subject::Process, item.id().into(), Some(item), time);
+        schedule.place(Subject::Process, item.id().into(), Some(item), time, user());
         schedule
     }
 
-    /// Places a message.
+    /// Appends a message, whatever it is, with an assignment that [`user`] signs.
     pub fn push(&mut self, item: &Item, time: u64) {
+        self.push_signed(item, time, user());
+    }
+
+    /// The same with an assignment that somebody else signs.
+    pub fn push_signed(&mut self, item: &Item, time: u64, scheduler: &dyn Signer) {
         let id = item.id().into();
-        self.place(Subject::Message(id), id, Some(item), time);
+        self.place(Subject::Message(id), id, Some(item), time, scheduler);
     }
 
     fn push_assigned(&mut self, id: MessageId, time: u64) {
-        self.place(Subject::Message(id), id, None, time);
+        self.place(Subject::Message(id), id, None, time, user());
     }
 
     /// Unlike the rules, this lets timestamps be equal: imported schedules have such.
-    fn place(&mut self, subject: Subject, message_id: MessageId, item: Option<&Item>, time: u64) {
+    fn place(
+        &mut self,
+        subject: Subject,
+        message_id: MessageId,
+        item: Option<&Item>,
+        time: u64,
+        scheduler: &dyn Signer,
+    ) {
         let head = self.heads.last();
         let slot = Slot {
             process: self.process,
@@ -103,7 +115,7 @@ impl Schedule {
             block_height: 1,
         };
         let draft = Assignment::draft(&slot, subject, &Exclude::default(), [slot.nonce as u8; 24]);
-        let assignment = draft.sign(user()).unwrap();
+        let assignment = draft.sign(scheduler).unwrap();
         let assignment_id: AssignmentId = assignment.id().into();
         self.heads.push(slot.head(assignment_id));
         self.entries.push(Entry {

@@ -128,8 +128,7 @@ impl ForeignItem {
         };
         let types = types_of(owner.len()).ok_or(ForeignNodeError::Owner(owner.len()))?;
         let actual = ItemId::of_signature(&signature);
-        let closed =
-            types.iter().map(|scheme| fields.with_signature(*scheme, &owner, &signature));
+        let closed = types.iter().map(|scheme| fields.with_signature(*scheme, &owner, &signature));
         let open = types
             .iter()
             .filter(|_| !fields.tags.is_empty())

@@ -85,6 +85,26 @@ async fn items_of_arbundles_are_read_and_judged_as_arbundles_does() {
 }
 
 #[tokio::test]
+async fn cases_at_the_edge_are_judged_as_the_servers_judge_them() {
+    let scene = Scene::new().await;
+    let page = scene.open("").await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/cases");
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "bin"));
+    assert_eq!(names.len(), 10);
+    let items: Vec<_> = names.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    for ((name, bytes), judged) in names.iter().zip(&items).zip(judged(&page, &items).await) {
+        let item = Item::parse(bytes.clone().into()).unwrap();
+        let tags: Vec<_> =
+            item.tags().map(|tag| json!({"name": tag.name, "value": tag.value})).collect();
+        assert_eq!(judged["tags"], json!(tags), "{name:?}");
+        assert_eq!(judged["verifies"], item.verify().is_ok(), "{name:?}");
+        assert_eq!(judged["turned"], false, "{name:?}");
+    }
+}
+
+#[tokio::test]
 async fn items_of_a_scheduler_and_of_every_scheme_verify() {
     let scene = Scene::new().await;
     let page = scene.open("").await;

@@ -149,13 +149,16 @@ mod tests {
                 let error = result.unwrap_err();
                 let is_named = matches!(
                     error,
-                    VerifyError::SmallOrder(Field::Owner) | VerifyError::Owner(_) | VerifyError::Mismatch
+                    VerifyError::SmallOrder(Field::Owner)
+                        | VerifyError::Owner(_)
+                        | VerifyError::Mismatch
                 );
                 assert!(is_named, "{owner:?} {r:?}: {error}");
             }
         }
         let identity = EdwardsPoint::identity().compress().0;
-        let result = verify(SignatureType::Ed25519, &identity, MESSAGE, &[identity, [0; 32]].concat());
+        let result =
+            verify(SignatureType::Ed25519, &identity, MESSAGE, &[identity, [0; 32]].concat());
         assert!(matches!(result, Err(VerifyError::SmallOrder(Field::Owner))));
     }
 
