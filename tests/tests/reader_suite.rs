@@ -2,7 +2,7 @@
 //! the two held against each other over every combination of bounds.
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
-use rota_ledger::{Ledger, LedgerOptions};
+use rota_ledger::{KeptHeight, Ledger, LedgerOptions};
 use rota_schedule::{Bounds, Cursor, Found, PageQuery, ScheduleReader};
 use rota_testkit::{Model, Schedule, reader_suite, schedules, user};
 use rota_tests::append_schedules;
@@ -13,7 +13,7 @@ fn ledger(dir: &TempDir, schedules: &[Schedule]) -> Ledger {
     let ledger = Ledger::open(dir.path(), LedgerOptions::default()).unwrap();
     append_schedules(&ledger, schedules);
     ledger.set_scheduler(user().address()).unwrap();
-    ledger.set_block_height(42);
+    ledger.set_block_height(KeptHeight { height: 42, told: None });
     ledger
 }
 

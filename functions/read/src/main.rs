@@ -7,7 +7,7 @@ use rota_read::ReadState;
 use rota_read::lambda::{DatabaseAuth, Settings, meter, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
-use rota_service::{Env, Stop, logs, trace};
+use rota_service::{Env, Stop, logs, reference_notices, trace};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
@@ -15,7 +15,9 @@ fn main() -> anyhow::Result<()> {
     let platform = Platform::read(&mut env)
         .context("this is a Lambda function: `cargo lambda watch` runs it on this machine")?;
     let settings = Settings::read(&mut env)?;
+    let notices = reference_notices(&env)?;
     logs::init(settings.function.log_format, &settings.function.log_filter)?;
+    notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     tokio::runtime::Runtime::new()?.block_on(run(platform, settings))
 }
 

@@ -1,7 +1,9 @@
 //! `rota local`: a complete scheduler in one process, on the embedded ledger.
 
 use crate::first_start::{self, SchedulerWallet};
+use crate::height;
 use crate::identity::{self, IdentityArgs};
+use crate::notices::{self, Server};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
@@ -37,8 +39,10 @@ pub(crate) struct StartArgs {
 
 /// Runs until a signal.
 pub(crate) fn run(args: &StartArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(&mut environment(&args.local)?)?;
-    scheduler::run(settings, |settings| serve(settings, &args.identity))
+    let mut env = environment(&args.local)?;
+    let settings = Settings::read(&mut env)?;
+    let notices = notices::of(&env, Server::Local)?;
+    scheduler::run(settings, &notices, |settings| serve(settings, &args.identity))
 }
 
 async fn serve(mut settings: Settings, said: &IdentityArgs) -> anyhow::Result<()> {
@@ -55,9 +59,10 @@ async fn serve(mut settings: Settings, said: &IdentityArgs) -> anyhow::Result<()
     let wallet = identity::wallet_for(&base.ledger, found)?;
     identity::of_ledger(&base.ledger, wallet.address(), database.as_ref(), known, said).await?;
     let announcement = Announcement::of(&settings, &wallet, server.local_addr());
+    let without = settings.writer.without_height;
     base.log(&settings, &stop);
     let (scheduler, app) = Scheduler::start(settings, wallet.wallet, base, None, &stop).await?;
-    announcement.print(&scheduler.ledger)?;
+    announcement.print(&scheduler.ledger, &height::shown(scheduler.height.get(), without))?;
     server.run(app, stop.wait()).await?;
     scheduler.finish().await
 }
@@ -89,7 +94,7 @@ impl Announcement {
         }
     }
 
-    fn print(&self, ledger: &Ledger) -> anyhow::Result<()> {
+    fn print(&self, ledger: &Ledger, height: &str) -> anyhow::Result<()> {
         // Before anything is promised: a damaged ledger may show it only now.
         let is_new = ledger.processes()?.next().transpose()?.is_none();
         let waiting = ledger.outbox_stats().depth;
@@ -101,6 +106,7 @@ impl Announcement {
         output::line(&format!("  wallet   {}", self.wallet));
         output::line(&format!("  database {}", self.database));
         output::line(&format!("  data     {}", self.data_dir));
+        output::line(&format!("  height   {height}"));
         output::line(&format!("  uploads  {uploads}"));
         if is_new {
             output::line("Next, in another terminal, spawn a process:");

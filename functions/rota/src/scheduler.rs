@@ -1,6 +1,8 @@
 //! Everything of a scheduler but its HTTP server: what `rota local` and `rota writer` run.
 
 use crate::checkpoint;
+use crate::height::{self, Kept};
+use crate::notices;
 use crate::read_metrics::ReadCollector;
 use crate::server::{self, Watch};
 use crate::settings::{Settings, UploadSettings};
@@ -12,9 +14,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rota_ans104::{Address, Signer, Wallet};
 use rota_ledger::{Ledger, LedgerOptions};
-use rota_permaweb::{
-    Bundler, BundlerConfig, Gateway, HEIGHT_POLL_INTERVAL_DEFAULT, HeightCache, run_height_poller,
-};
+use rota_permaweb::{Bundler, BundlerConfig, Gateway, HeightCache};
 use rota_read::ReadState;
 use rota_readmodel::{ReadModel, ReadModelConfig};
 use rota_schedule::{Clock, DatabaseId, PAGE_BYTES_MAX, SystemClock};
@@ -38,11 +38,13 @@ const ASYNC_THREADS_MIN: usize = 4;
 /// Runs a server with its logs and threads until it ends.
 pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
     settings: Settings,
+    notices: &[String],
     serve: impl FnOnce(Settings) -> F,
 ) -> anyhow::Result<ExitCode> {
     #[cfg(all(feature = "failpoints", debug_assertions))]
     let _failpoints = fail::FailScenario::setup();
     logs::init(settings.log_format, &settings.log_filter)?;
+    notices::log(notices);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.writer.cpus.max(ASYNC_THREADS_MIN))
         .enable_all()
@@ -119,6 +121,7 @@ impl Base {
 pub(crate) struct Scheduler {
     pub(crate) ledger: Ledger,
     pub(crate) writer: Writer,
+    pub(crate) height: HeightCache,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -138,7 +141,8 @@ impl Scheduler {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer: Arc<dyn Signer> = wallet;
         let gateway = Gateway::new(settings.gateway)?;
-        let height = HeightCache::starting_at(ledger.block_height());
+        let kept = Kept::of(&ledger, database.as_ref(), clock.now());
+        let height = kept.cache.clone();
         let read = read_routes(settings.read, &ledger, &clock, &mut registry);
         let writer = Writer::start(
             settings.writer,
@@ -156,7 +160,7 @@ impl Scheduler {
             },
         )?;
         vitals.writes(writer.clone(), database.clone(), height.clone());
-        let poll = poll_height(gateway.clone(), height, ledger.clone(), stop.clone());
+        let poll = kept.poll(gateway.clone(), ledger.clone(), clock.clone(), stop.clone());
         let mut tasks = vec![tokio::spawn(poll)];
         tasks.extend(log);
         if let Some(database) = database.clone() {
@@ -170,6 +174,7 @@ impl Scheduler {
             let (interval, metrics) = (settings.checkpoint_interval, writer_metrics.clone());
             tasks.push(tokio::spawn(archiver.run(database, interval, metrics, stop.clone())));
         }
+        height::first_poll(&height).await;
         let watch = Watch {
             registry,
             writer_metrics,
@@ -178,12 +183,12 @@ impl Scheduler {
             clock,
             show_metrics: settings.metrics,
         };
-        Ok((Self { ledger, writer, tasks }, server::router(read, watch, &http)))
+        Ok((Self { ledger, writer, height, tasks }, server::router(read, watch, &http)))
     }
 
     /// Commits what is in flight, lets the tasks record what they did, and closes the ledger.
     pub(crate) async fn finish(self) -> anyhow::Result<()> {
-        let Self { ledger, writer, tasks } = self;
+        let Self { ledger, writer, tasks, .. } = self;
         for task in tasks {
             task.await?;
         }
@@ -257,9 +262,4 @@ fn uploader(
         metrics: metrics.clone(),
         seed: rand::make_rng::<StdRng>().random(),
     }))
-}
-
-async fn poll_height(gateway: Gateway, height: HeightCache, ledger: Ledger, stop: Stop) {
-    let keep = move |height| ledger.set_block_height(height);
-    run_height_poller(gateway, height, HEIGHT_POLL_INTERVAL_DEFAULT, keep, stop.wait()).await;
 }

@@ -2,6 +2,7 @@
 //! the reference SU where it has one for the same thing.
 
 use crate::first_start::WalletSource;
+use crate::height;
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_archive::ArchiveSettings;
@@ -93,6 +94,7 @@ impl Settings {
                 item_bytes_max: item_bytes_max(env)?.0,
                 deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
                 process_assignment: env.or("ENABLE_PROCESS_ASSIGNMENT", true)?,
+                without_height: height::without_height(env),
                 cpus: std::thread::available_parallelism().map_or(CPUS_FALLBACK, usize::from),
             },
             metrics: env.or("ENABLE_METRICS", true)?,
@@ -179,9 +181,11 @@ pub(crate) fn environment(args: &LocalArgs) -> Result<Env, ConfigError> {
 
 fn gateway(env: &mut Env) -> anyhow::Result<GatewayConfig> {
     let arweave_net = Url::parse(ARWEAVE_NET).context("the default gateway")?;
+    let gateway_url = env.or("GATEWAY_URL", arweave_net)?;
     Ok(GatewayConfig {
-        gateway_url: env.or("GATEWAY_URL", arweave_net.clone())?,
-        arweave_url: env.or("ARWEAVE_URL", arweave_net)?,
+        // As in the reference, the gateway stands in for the node.
+        arweave_url: env.or("ARWEAVE_URL", gateway_url.clone())?,
+        gateway_url,
         graphql_url: env.get("GRAPHQL_URL")?,
         arweave_url_list: env.or("ARWEAVE_URL_LIST", Vec::new())?,
         timeout: env.or("GATEWAY_TIMEOUT", REQUEST_TIMEOUT_DEFAULT)?,

@@ -62,7 +62,7 @@ async fn place(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, ApiError> {
-    if let Some(reason) = writer.refuses() {
+    if let Some(reason) = writer.refuses().or_else(|| writer.waits()) {
         return Err(ApiError::NotAccepting(reason));
     }
     match Submission::from_query(query)? {

@@ -11,6 +11,7 @@
 mod admission;
 mod archiver;
 mod database;
+mod height;
 mod http;
 mod lanes;
 mod membership;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use archiver::{Archiver, ArchiverError, CHECKPOINT_INTERVAL_DEFAULT, Unsound, restore};
 pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError, follow};
+pub use height::WithoutHeight;
 pub use http::router;
 pub use membership::Membership;
 pub use metrics::{Checkpoints, Moves, WriterMetrics, WriterReadings};

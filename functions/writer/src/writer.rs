@@ -1,9 +1,11 @@
 //! The writer as one thing: what it is made of, how it starts and how it stops.
 
 use crate::Membership;
+use crate::WithoutHeight;
 use crate::WriterMetrics;
 use crate::database::Moves;
 use crate::database::{self, Database};
+use crate::height::SignedHeight;
 use crate::lanes::{Answer, LaneParts, Lanes, Unplaced};
 use parking_lot::Mutex;
 use rota_ans104::Signer;
@@ -44,6 +46,8 @@ pub struct WriterConfig {
     pub deep_hash_checks: bool,
     /// Assign items that lie elsewhere (`ENABLE_PROCESS_ASSIGNMENT`).
     pub process_assignment: bool,
+    /// What becomes of items while no block height is known.
+    pub without_height: WithoutHeight,
     /// How many threads sign, and how many items are verified at once.
     pub cpus: usize,
 }
@@ -83,6 +87,7 @@ struct Inner {
     moves: Option<Moves>,
     membership: Option<Membership>,
     lanes: Arc<Lanes>,
+    height: SignedHeight,
     /// Projector and heartbeat, until the writer is finished.
     tasks: Mutex<Tasks>,
     metrics: WriterMetrics,
@@ -105,12 +110,13 @@ impl Writer {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(config: WriterConfig, parts: WriterParts) -> std::io::Result<Self> {
+        let height = SignedHeight::new(parts.height.clone(), config.without_height);
         let lane_parts = LaneParts {
             ledger: parts.ledger.clone(),
             database: parts.database.clone(),
             signer: parts.signer,
             clock: parts.clock,
-            height: parts.height.clone(),
+            height: height.clone(),
             metrics: parts.metrics.clone(),
         };
         let lanes = Arc::new(Lanes::start(lane_parts, config.cpus, parts.anchor_seed)?);
@@ -139,6 +145,7 @@ impl Writer {
             moves,
             membership: parts.membership,
             lanes,
+            height,
             tasks: Mutex::new(tasks),
             metrics: parts.metrics,
             stopping: AtomicBool::new(false),
@@ -160,11 +167,18 @@ impl Writer {
         self.0.stopping.load(Ordering::Relaxed).then_some("the scheduler is stopping")
     }
 
-    /// Why it is not well, for `/health`: it refuses items, or takes them and cannot commit them now.
+    /// Why it takes no items now, though it will without a restart; `None` if it does.
+    pub(crate) fn waits(&self) -> Option<&'static str> {
+        self.0.height.get().err()
+    }
+
+    /// Why it is not well, for `/health`: it refuses items, waits for a block height, or takes items and cannot
+    /// commit them now.
     #[must_use]
     pub fn ails(&self) -> Option<&'static str> {
         let silent = || self.database().is_some_and(|it| it.projector.is_silent());
-        self.refuses().or_else(|| silent().then_some("the database does not answer"))
+        let away = || silent().then_some("the database does not answer");
+        self.refuses().or_else(|| self.waits()).or_else(away)
     }
 
     /// How long the oldest entry that waits for the database has waited; zero if none does.

@@ -8,7 +8,7 @@ import { announce, copier, el, facts, present, section } from "./dom.js";
 import { remember } from "./find.js";
 import { SCHEMES, parseItem, readableAnchor, tagOf } from "./item.js";
 import { Follower, checkNode, placeOf } from "./schedule.js";
-import { count, size, time, value } from "./text.js";
+import { count, heightText, size, time, value } from "./text.js";
 import { badge, cannotCheck, verdictList } from "./verdict.js";
 
 const idLink = (id, kind = "message") => (id ? el("a", { href: `#/${kind}/${id}`, class: "id" }, id) : null);
@@ -65,7 +65,7 @@ function assignmentSection({ assignment }, bytes) {
       ["Nonce", Number.isNaN(place.nonce) ? "none" : count(place.nonce)],
       ["Epoch", value(place.epoch ?? "none")],
       ["Time", time(place.timestamp)],
-      ["Block height", Number.isNaN(place.height) ? "none" : count(place.height)],
+      ["Block height", Number.isNaN(place.height) ? "none" : heightText(place.height)],
       ["Hash chain", value(place.chain ?? "none")],
       ["Excluded fields", place.excluded.length ? value(place.excluded.join(", ")) : null],
     ),

@@ -5,7 +5,7 @@
 //! Reads go on.
 
 use crate::{
-    CommitObservation, LedgerError, Observe, batch::Staging, metrics::CommitCounters,
+    CommitObservation, KeptHeight, LedgerError, Observe, batch::Staging, metrics::CommitCounters,
     outbox::OutboxState, store::Place, store::Store,
 };
 use crossbeam_channel::Receiver;
@@ -85,7 +85,7 @@ pub(crate) struct Pending {
     /// Entries that are provisional no more.
     pub(crate) confirmed: HashSet<Place>,
     /// The newest block height.
-    pub(crate) block_height: Option<u64>,
+    pub(crate) block_height: Option<KeptHeight>,
     /// Who waits for the outbox's end once all of the above is written.
     pub(crate) marks: Vec<oneshot::Sender<u64>>,
 }

@@ -56,6 +56,8 @@ pub(crate) const META_SETTLED_TERM: &[u8] = b"settled-term";
 pub(crate) const META_DATABASE: &[u8] = b"database";
 /// Key of the newest known block height in `meta`.
 pub(crate) const META_BLOCK_HEIGHT: &[u8] = b"block-height";
+/// Key of the time at which that height was told, in `meta`. Ledgers of before have none.
+pub(crate) const META_BLOCK_HEIGHT_TIME: &[u8] = b"block-height-time";
 
 /// A column family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The ledger as others see it: open, append, look up, upload, close.
 
 use crate::{
-    Append, Done, Entries, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow, OutboxStats,
+    Append, Done, Entries, KeptHeight, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow,
+    OutboxStats,
     commit::{Command, Committer, Pending, Shared},
-    key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER},
+    key::{Family, META_SCHEDULER},
     open,
     outbox::{self, OutboxState},
     provisional::{self, Provisional},
@@ -42,7 +43,7 @@ struct Inner {
     queue: Sender<Command>,
     committer: Mutex<Option<JoinHandle<()>>>,
     scheduler: RwLock<Option<Address>>,
-    block_height: RwLock<Option<u64>>,
+    block_height: RwLock<Option<KeptHeight>>,
     page_readers: Arc<Semaphore>,
 }
 
@@ -57,10 +58,7 @@ impl Ledger {
         let store = Arc::new(open::open(dir, &options)?);
         let scheduler =
             store.get(Family::Meta, META_SCHEDULER)?.map(|bytes| record::read_address(&bytes));
-        let height = store
-            .get(Family::Meta, META_BLOCK_HEIGHT)?
-            .map(|b| record::read_number("block height", &b));
-        let (scheduler, height) = (scheduler.transpose()?, height.transpose()?);
+        let (scheduler, height) = (scheduler.transpose()?, KeptHeight::load(&store)?);
         let shared = Arc::new(Shared::new(OutboxState::load(&store)?));
         let (sender, queue) = crossbeam_channel::bounded(options.commit_queue);
         let committer = Committer {
@@ -286,14 +284,14 @@ impl Ledger {
     }
 
     /// Remembers the newest block height. Not synced. Never waits.
-    pub fn set_block_height(&self, height: u64) {
-        *self.inner.block_height.write() = Some(height);
-        self.leave(|pending| pending.block_height = Some(height));
+    pub fn set_block_height(&self, kept: KeptHeight) {
+        *self.inner.block_height.write() = Some(kept);
+        self.leave(|pending| pending.block_height = Some(kept));
     }
 
     /// The newest block height that was remembered, before a restart too.
     #[must_use]
-    pub fn block_height(&self) -> Option<u64> {
+    pub fn block_height(&self) -> Option<KeptHeight> {
         *self.inner.block_height.read()
     }
 

@@ -56,7 +56,10 @@ impl ScheduleReader for Ledger {
 
     async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
         let address = self.scheduler_address().ok_or(LedgerError::NoScheduler)?;
-        Ok(SchedulerInfo { address, block_height: self.block_height().unwrap_or(0) })
+        Ok(SchedulerInfo {
+            address,
+            block_height: self.block_height().map_or(0, |kept| kept.height),
+        })
     }
 }
 

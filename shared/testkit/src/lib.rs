@@ -18,6 +18,7 @@ mod bundler;
 mod client;
 mod collector;
 mod gateway;
+pub mod heights;
 pub mod independent;
 mod items;
 pub mod lambda;

@@ -56,7 +56,7 @@ impl<'a> Seeder<'a> {
         let url: DatabaseUrl = cluster.url(database).parse()?;
         migrate(&url).await?;
         let taken = Projection::take(&url, 1, "seed", Holder([7; 16]), scheduler).await?;
-        taken.projection.heartbeat(Timestamp(FIRST_TIME), Timestamp(0), 1_600_000).await?;
+        taken.projection.heartbeat(Timestamp(FIRST_TIME), Timestamp(0), Some(1_600_000)).await?;
         // What is seeded may be lost, and an index is built in a tenth of the time that growing it takes.
         cluster.sql(database, "ALTER SYSTEM SET fsync = off");
         cluster.sql(database, "SELECT pg_reload_conf()");

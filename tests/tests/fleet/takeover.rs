@@ -5,10 +5,13 @@ use crate::town::{Machine, PATIENCE, Town, until};
 use rota_ans104::{Signer as _, Wallet, WalletKind};
 use rota_ledger::{Ledger, LedgerOptions};
 use rota_schedule::{Directory as _, LeaseHolder};
+use rota_testkit::{Client, GatewayMode};
 use rota_tests::{fast_dir, rounds, scheduler_wallet};
 use std::time::Duration;
 use tokio::time::sleep;
 
+/// What the gateway tells, as `/timestamp` and assignments have it.
+const HEIGHT: &str = "000001600000";
 /// From the death of a holder until another writes.
 const DEATH_MAX: Duration = Duration::from_secs(15);
 /// From the signal to a holder until another writes.
@@ -203,4 +206,22 @@ async fn the_ledger_of_a_standby_knows_its_database_and_its_wallet() {
     let ledger = Ledger::open(&ledger, LedgerOptions::default()).unwrap();
     assert_eq!(ledger.scheduler_address(), Some(scheduler_wallet().address()));
     assert!(ledger.database().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_machine_without_a_gateway_knows_the_height_from_the_database() {
+    let town = Town::new().await;
+    let writer = town.ready("w").await;
+    town.spawned(&writer, 1).await;
+    let client = Client::new(&writer.rota.url);
+    until("the height is published", async || {
+        client.get("/timestamp").await.ok()["block_height"] == HEIGHT
+    })
+    .await;
+    town.gateway.behave(GatewayMode::Status(500));
+    assert!(writer.rota.stop_gently().success());
+    let next = town.ready("w").await;
+    let process = town.spawned(&next, 1).await[0];
+    let page = Client::new(&next.rota.url).get(&format!("/{process}")).await.text();
+    assert!(page.contains(HEIGHT) && !page.contains("000000000000"), "{page}");
 }

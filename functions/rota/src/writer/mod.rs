@@ -13,6 +13,7 @@ mod watch;
 use crate::first_start;
 use crate::identity::{self, IdentityArgs};
 use crate::local::LocalArgs;
+use crate::notices::{self, Server};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
@@ -52,6 +53,9 @@ pub(crate) struct WriterArgs {
     /// listens]
     #[arg(long)]
     url: Option<Url>,
+    /// Show which settings are in force and where each comes from, and end
+    #[arg(long)]
+    show_config: bool,
 }
 
 /// What a writer among others is told besides the settings of every scheduler.
@@ -104,7 +108,12 @@ pub(crate) fn run(args: &WriterArgs) -> anyhow::Result<ExitCode> {
     }
     let settings = Settings::read(&mut env)?;
     let member = Member::read(&mut env, &settings)?;
-    scheduler::run(settings, |settings| serve(settings, member, &args.identity))
+    let notices = notices::of(&env, Server::Writer)?;
+    if args.show_config {
+        crate::config::print(&env, &notices);
+        return Ok(ExitCode::SUCCESS);
+    }
+    scheduler::run(settings, &notices, |settings| serve(settings, member, &args.identity))
 }
 
 async fn serve(mut settings: Settings, member: Member, said: &IdentityArgs) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ mod first_start;
 mod health;
 mod identity;
 mod item;
+mod notices;
 mod router;
 mod schedule;
 mod settings;

@@ -145,6 +145,8 @@ pub struct Database {
     pub(crate) ack_after: AckAfter,
     /// What earlier terms have promised: nothing more at or below it.
     pub(crate) closed: Timestamp,
+    /// The block heights that writers have published, and up to when.
+    heights: Vec<(u64, Timestamp)>,
     /// Up to which timestamp they have uploaded everything.
     pub(crate) uploaded: Timestamp,
     /// What this term has promised.
@@ -185,6 +187,7 @@ impl Database {
         let recovery = Recovery { ledger, projection: &projection, uploaded, stop: &UNSTOPPED };
         let recovered = recovery.run(term, previous, closed).await?;
         tracing::info!(writer = config.name, term, ?recovered, "ledger and database agree");
+        let heights = projection.block_heights().await?;
         metrics.term.set(i64::try_from(term).unwrap_or(i64::MAX));
         let projector = Projector::new(projection.clone(), ledger.clone(), metrics.clone());
         Ok(Self {
@@ -192,6 +195,7 @@ impl Database {
             projector,
             ack_after: config.ack_after,
             closed,
+            heights,
             uploaded,
             pulse: Arc::new(Pulse::of(closed)),
             incoming: Arc::new(AtomicBool::new(true)), // until it is known better
@@ -218,6 +222,12 @@ impl Database {
     #[must_use]
     pub const fn term(&self) -> u64 {
         self.term
+    }
+
+    /// The block heights that the writers of this database had published when it was opened, and up to when.
+    #[must_use]
+    pub fn block_heights(&self) -> &[(u64, Timestamp)] {
+        &self.heights
     }
 
     /// Starts the workers. To be called within a runtime.

@@ -17,6 +17,7 @@ pub(crate) use holds::NotHeld;
 
 use crate::WriterMetrics;
 use crate::database::{AckAfter, Database};
+use crate::height::SignedHeight;
 use crate::stage::tell;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use holds::Holds;
@@ -25,7 +26,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rota_ans104::Signer;
 use rota_ledger::{Append, Ledger, Upload};
-use rota_permaweb::HeightCache;
 use rota_readmodel::Row;
 use rota_schedule::{
     Admitted, Assignment, Clock, Committed, Entry, Head, ProcessId, Refusal, Slot, Subject,
@@ -68,7 +68,7 @@ pub(crate) struct LaneParts {
     pub(crate) database: Option<Database>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) height: HeightCache,
+    pub(crate) height: SignedHeight,
     pub(crate) metrics: WriterMetrics,
 }
 
@@ -333,7 +333,7 @@ impl Shared {
         head: Option<&Head>,
         anchors: &mut StdRng,
     ) -> Result<(Entry, Head), ApiError> {
-        let height = self.parts.height.get().unwrap_or(0);
+        let height = self.parts.height.get().map_err(ApiError::NotAccepting)?;
         let now = self.parts.clock.now();
         // From here on the slot is in flight, so no heartbeat promises that it stays empty.
         let slot =

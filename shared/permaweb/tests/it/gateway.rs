@@ -238,6 +238,19 @@ async fn a_graphql_url_of_its_own_is_used_as_it_is() {
 }
 
 #[tokio::test]
+async fn graphql_url_without_a_path_gets_the_usual_path() {
+    let stub = Stub::answering(200, r#"{"data":{"transactions":{"edges":[]}}}"#).await;
+    let nobody = Fault::Refused.serve().await;
+    let bare = stub.url.as_str().trim_end_matches('/');
+    for url in [bare, &format!("{bare}/")] {
+        let graphql_url = Some(Url::parse(url).unwrap());
+        let config = GatewayConfig { graphql_url, ..config(&nobody, &nobody, &[]) };
+        assert_eq!(Gateway::new(config).unwrap().transaction(&id()).await.unwrap(), None);
+    }
+    assert_eq!(stub.lines(), ["POST /graphql", "POST /graphql"]);
+}
+
+#[tokio::test]
 async fn an_unknown_transaction_is_never_a_failed_question() {
     let errors = r#"{"data":{"transactions":{"edges":[]}},"errors":[{"message":"overloaded"}]}"#;
     let error = one_host(&Stub::answering(200, errors).await.url).await.transaction(&id()).await;

@@ -10,6 +10,7 @@
 mod batch;
 mod checkpoints;
 mod commit;
+mod heights;
 mod history;
 mod identity;
 mod moves;
@@ -151,7 +152,8 @@ impl Projection {
     }
 
     /// Publishes up to which time nothing more will be committed and up to which everything is uploaded
-    /// (neither ever goes back), and the block height that this writer knows.
+    /// (neither ever goes back), and the block height that this writer knows. Without one, the published
+    /// height stays.
     ///
     /// # Errors
     /// [`ModelError::Stale`]; [`ModelError::Unavailable`]: it may be published.
@@ -159,20 +161,21 @@ impl Projection {
         &self,
         closed: Timestamp,
         uploaded: Timestamp,
-        block_height: u64,
+        block_height: Option<u64>,
     ) -> Result<(), ModelError> {
         self.settle().await?;
         let query = sqlx::query(
             "UPDATE writer_progress \
              SET closed_timestamp = greatest(closed_timestamp, $3), \
-                 uploaded_timestamp = greatest(uploaded_timestamp, $4), block_height = $5 \
+                 uploaded_timestamp = greatest(uploaded_timestamp, $4), \
+                 block_height = coalesce($5, block_height) \
              WHERE writer = $1 AND (SELECT fence($1, $2))",
         )
         .bind(self.writer)
         .bind(self.term)
         .bind(to_db(closed.0, "a timestamp")?)
         .bind(to_db(uploaded.0, "a timestamp")?)
-        .bind(to_db(block_height, "a block height")?);
+        .bind(block_height.map(|height| to_db(height, "a block height")).transpose()?);
         let mut session = Session::open(&self.pool).await?;
         let beaten = timeout(ANSWER_MAX, query.execute(&mut *session.connection)).await;
         let rows = session.finish(beaten)?.rows_affected();

@@ -21,7 +21,7 @@ fn states(orders: &[MoveOrder]) -> Vec<(bool, MoveState)> {
 async fn a_process_changes_hands_with_the_promise_under_which_it_was() {
     let (url, source, target, id) = two().await;
     let operator = Operator::new(&url);
-    source.heartbeat(Timestamp(700), Timestamp(300), 1).await.unwrap();
+    source.heartbeat(Timestamp(700), Timestamp(300), Some(1)).await.unwrap();
     let to = "other".parse().unwrap();
     assert_eq!(operator.order_move(&id, &to).await.unwrap(), Ordered::Yes);
     assert_eq!(operator.order_move(&id, &to).await.unwrap(), Ordered::Yes, "once");
@@ -118,7 +118,7 @@ async fn a_zombie_neither_gives_nor_takes() {
 #[tokio::test]
 async fn a_standby_sees_what_a_writer_has_and_writes_nothing() {
     let (url, source, _target, id) = two().await;
-    source.heartbeat(Timestamp(900), Timestamp(450), 1).await.unwrap();
+    source.heartbeat(Timestamp(900), Timestamp(450), Some(1)).await.unwrap();
     assert!(Projection::observe(&url, 1, "nobody").await.unwrap().is_none());
     let observed = Projection::observe(&url, 1, WRITER).await.unwrap().unwrap();
     assert_eq!(observed.uploaded, Timestamp(450));

@@ -164,8 +164,8 @@ async fn heartbeats_do_not_go_back_over_terms() {
     let url = database().await;
     let first = take(&url, 1).await;
     assert_eq!((first.term, first.closed), (1, Timestamp(0)));
-    first.projection.heartbeat(Timestamp(50), Timestamp(0), 7).await.unwrap();
-    first.projection.heartbeat(Timestamp(40), Timestamp(0), 8).await.unwrap();
+    first.projection.heartbeat(Timestamp(50), Timestamp(0), Some(7)).await.unwrap();
+    first.projection.heartbeat(Timestamp(40), Timestamp(0), Some(8)).await.unwrap();
     let shown =
         "SELECT closed_timestamp, block_height, encode(address, 'hex') FROM writer_progress";
     assert_eq!(sql(&url, shown), format!("50|8|{}", "01".repeat(32)));
@@ -176,7 +176,7 @@ async fn heartbeats_do_not_go_back_over_terms() {
     assert_eq!((second.term, second.closed), (2, Timestamp(50)));
     assert_eq!(sql(&url, shown), format!("50|8|{}", "02".repeat(32)));
     adopt(&url, WALLET).await.unwrap();
-    let late = first.projection.heartbeat(Timestamp(60), Timestamp(0), 9).await;
+    let late = first.projection.heartbeat(Timestamp(60), Timestamp(0), Some(9)).await;
     assert!(matches!(late, Err(ModelError::Stale { term: 1 })), "{late:?}");
     assert_eq!(take(&url, 2).await.closed, Timestamp(50));
 }
@@ -187,7 +187,7 @@ async fn the_previous_holder_is_the_one_that_wrote_last() {
     assert_eq!(take(&url, 1).await.previous, None);
     let first = take(&url, 1).await;
     assert_eq!(first.previous, None);
-    first.projection.heartbeat(Timestamp(1), Timestamp(0), 0).await.unwrap();
+    first.projection.heartbeat(Timestamp(1), Timestamp(0), None).await.unwrap();
     assert_eq!(take(&url, 2).await.previous, Some(Holder([1; 16])));
     let second = take(&url, 2).await;
     assert_eq!(second.previous, Some(Holder([1; 16])), "nobody has written in between");

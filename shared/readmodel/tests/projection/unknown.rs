@@ -56,11 +56,11 @@ async fn a_binding_and_a_heartbeat_whose_answers_are_lost_can_be_asked_again() {
     proxy.heal();
     assert_eq!(sql(&direct, "SELECT count(*) FROM processes"), "2");
     assert!(projection.bind(&id).await.unwrap());
-    projection.heartbeat(Timestamp(1), Timestamp(0), 0).await.unwrap();
+    projection.heartbeat(Timestamp(1), Timestamp(0), None).await.unwrap();
     answers_are_lost(&proxy).await;
-    assert!(is_unknown(&projection.heartbeat(Timestamp(2), Timestamp(0), 3).await));
+    assert!(is_unknown(&projection.heartbeat(Timestamp(2), Timestamp(0), Some(3)).await));
     proxy.heal();
-    projection.heartbeat(Timestamp(2), Timestamp(0), 3).await.unwrap();
+    projection.heartbeat(Timestamp(2), Timestamp(0), Some(3)).await.unwrap();
     let shown = sql(&direct, "SELECT closed_timestamp, block_height FROM writer_progress");
     assert_eq!(shown, "2|3");
 }
