@@ -5,7 +5,7 @@ use crate::client::{self, Connection, Request};
 use crate::report::{Report, Target, rounded};
 use crate::seed::Seeder;
 use crate::server::Scheduler;
-use rota_ans104::{Address, Signer as _, Wallet, WalletKind};
+use rota_ans104::{Address, Wallet, WalletKind};
 use rota_schedule::ProcessId;
 use serde_json::json;
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use crate::output;
 use anyhow::Context as _;
-use rota_ans104::{Address, Signer as _, Wallet, WalletKind};
+use rota_ans104::{Address, Wallet, WalletKind};
 use rota_service::Setting;
 use rota_service::config::MASK;
 use std::fs::DirBuilder;

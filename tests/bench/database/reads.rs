@@ -5,7 +5,7 @@ use super::seed::{Seeded, Seeder};
 use crate::client::{self, Connection, Request};
 use crate::report::{Report, Target, rounded};
 use crate::server::Scheduler;
-use rota_ans104::{Address, Signer as _, Wallet, WalletKind};
+use rota_ans104::{Address, Wallet, WalletKind};
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Replica};
 use serde_json::{Value, json};
 use std::path::Path;

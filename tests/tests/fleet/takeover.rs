@@ -2,7 +2,7 @@
 //! time, and no schedule is ever forked.
 
 use crate::town::{Machine, PATIENCE, Town, until};
-use rota_ans104::{Signer as _, Wallet, WalletKind};
+use rota_ans104::{Wallet, WalletKind};
 use rota_ledger::{Ledger, LedgerOptions};
 use rota_schedule::{Directory as _, LeaseHolder};
 use rota_testkit::{Client, GatewayMode};

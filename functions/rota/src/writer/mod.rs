@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use clap::Args;
 use front::Front;
 use lease::Candidate;
-use rota_ans104::{Address, Signer as _, Wallet};
+use rota_ans104::{Address, Wallet};
 use rota_directory::DirectorySettings;
 use rota_readmodel::{DatabaseUrl, ModelError};
 use rota_schedule::WriterName;

@@ -1,7 +1,7 @@
 //! A body counts as in memory for as long as it is, also when nobody waits for it any more.
 
 use super::submit;
-use crate::{Writer, WriterConfig, WriterMetrics, WriterParts};
+use crate::{WithoutHeight, Writer, WriterConfig, WriterMetrics, WriterParts};
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
@@ -72,6 +72,7 @@ fn writer(dir: &TempDir, signer: Arc<Gated>) -> Writer {
         item_bytes_max: 1 << 20,
         deep_hash_checks: true,
         process_assignment: true,
+        without_height: WithoutHeight::SignZero,
         cpus: 1,
     };
     Writer::start(config, parts).unwrap()
