@@ -27,6 +27,7 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("DATABASE_URL and READ_STALENESS_MAX are not set: only history can be read");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let page_bytes_max = settings.page_bytes_max();
     let mut model = settings.model;
     if let Some(archive) = settings.archive {
         model.archive = Some(archive.archive().await);
@@ -36,7 +37,6 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     }
     let reader = ReadModel::new(model, Arc::clone(&clock));
     let meter = meter(&reader, settings.function.namespace, Arc::clone(&clock));
-    let page_bytes_max = settings.page_bytes_max();
     let state = ReadState { reader, clock, page_bytes_max };
     let app = router(Arc::new(state), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
