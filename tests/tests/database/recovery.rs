@@ -334,7 +334,7 @@ async fn a_ledger_of_another_database_is_refused_before_it_takes_the_name() {
     let (house, other) = (House::new(), House::new());
     let (disk, writer) = house.settled().await;
     drop(writer.stop().await);
-    let (_, writer) = other.settled().await;
+    let (_disk, writer) = other.settled().await;
     let refused = other.try_writer(&disk, AckAfter::Database).await.map(|_| ()).unwrap_err();
     assert!(matches!(refused, RecoveryError::OtherDatabase { .. }), "{refused}");
     other.post_all(&writer, other.messages(8)).await;

@@ -198,3 +198,16 @@ async fn without_the_archive_a_machine_with_nothing_starts_from_the_database_alo
     rota_tests::post_all(&writer.rota.url, Town::messages(&processes, 10), &town.book).await;
     town.check();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_of_another_database_is_not_restored() {
+    let (town, other) = (Town::new().await, Town::new().await);
+    let (bucket, _, writer) = with_checkpoint(&town).await;
+    assert!(writer.rota.stop_gently().success());
+    let started = other.ready("v").await; // so the other database has an identity
+    let settings = [("ARCHIVE_BUCKET", bucket.as_str())];
+    let refused = other.try_machine("w", fast_dir(), &settings).map(|_| ()).unwrap_err();
+    assert!(refused.contains("checkpoints of this name belong to another database"), "{refused}");
+    assert_eq!(other.sql("SELECT string_agg(name, ' ') FROM writers"), "v");
+    assert!(started.rota.stop_gently().success());
+}

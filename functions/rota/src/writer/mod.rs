@@ -6,24 +6,26 @@
 //! learns that the name is another's, or that cannot write any more, ends: whoever restarts it makes it the
 //! next standby.
 
+mod claim;
 mod front;
 mod lease;
 mod watch;
 
 use crate::first_start;
-use crate::identity::{self, IdentityArgs};
+use crate::identity::IdentityArgs;
 use crate::local::LocalArgs;
 use crate::notices::{self, Server};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
 use anyhow::Context as _;
+use claim::Claim;
 use clap::Args;
 use front::Front;
 use lease::Candidate;
-use rota_ans104::{Address, Wallet};
+use rota_ans104::Wallet;
 use rota_directory::DirectorySettings;
-use rota_readmodel::{DatabaseUrl, ModelError};
+use rota_readmodel::DatabaseUrl;
 use rota_schedule::WriterName;
 use rota_service::{ConfigError, Env, Stop};
 use rota_writer::{Membership, Writer};
@@ -36,8 +38,6 @@ use url::Url;
 
 /// How often it is seen whether the writer still can write.
 const WATCH: Duration = Duration::from_millis(100);
-/// How long to wait before a database that did not answer is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Flags of `rota writer`.
 #[derive(Args)]
@@ -125,16 +125,23 @@ async fn serve(mut settings: Settings, member: Member, said: &IdentityArgs) -> a
     let stop = Stop::on_signals()?;
     let (front, listens) = (Front::filling(), server.local_addr());
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
+    let claim = Claim { wallet: wallet.address(), database: &member.database, said };
     let opened = tokio::select! {
-        base = open(&mut settings, &member.database, wallet.address(), said) => Some(base),
+        opened = claim.open(&mut settings) => Some(opened),
         () = stop.wait() => None,
     };
     let outcome = async {
-        let Some(mut base) = opened.transpose()? else { return Ok(()) };
+        let Some((mut base, is_compared)) = opened.transpose()? else { return Ok(()) };
         base.log(&settings, &stop);
         front.stand_by(&base.http, &base.vitals, settings.metrics);
         let place = format!("as writer {} on {}", member.name, member.database);
         output::line(&format!("rota stands by at http://{listens} {place}"));
+        if !is_compared {
+            tokio::select! {
+                compared = claim.catch_up(&base.ledger) => compared?,
+                () = stop.wait() => return Ok(()),
+            }
+        }
         let membership = Membership { name: member.name.clone(), directory };
         let candidate = Candidate::new(membership, &settings.data_dir, url)?;
         // Boxed: all that a start does is in it.
@@ -144,32 +151,6 @@ async fn serve(mut settings: Settings, member: Member, said: &IdentityArgs) -> a
     stop.trigger();
     serving.await??;
     outcome
-}
-
-/// Opens the ledger once the database knows this wallet. While the database does not answer it is asked again: a
-/// restart would not mend that.
-async fn open(
-    settings: &mut Settings,
-    database: &DatabaseUrl,
-    wallet: Address,
-    said: &IdentityArgs,
-) -> anyhow::Result<Base> {
-    let known = loop {
-        match identity::of_database(database, wallet, said).await {
-            Err(error) if is_unavailable(&error) => {
-                tracing::warn!(error = format_args!("{error:#}"), "asking the database again");
-                sleep(ASK_AGAIN).await;
-            }
-            answer => break answer?,
-        }
-    };
-    let base = Base::open(settings, known).await?;
-    identity::of_ledger(&base.ledger, wallet, Some(database), known, said).await?;
-    Ok(base)
-}
-
-fn is_unavailable(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ModelError::Unavailable(_)))
 }
 
 /// Stands by, writes, and gives the name back.
