@@ -181,7 +181,8 @@ mod tests {
     /// A message whose tags have `len` bytes in all, between 4,000 and 7,000. Nobody signed it.
     fn with_tag_bytes(len: usize) -> Item {
         let tag = |value| ("n".to_owned(), "v".repeat(value));
-        let mut tags = vec![("Type".to_owned(), "Message".to_owned()), tag(2_000), tag(0)];
+        let kind = ("Type".to_owned(), "Message".to_owned());
+        let mut tags = vec![kind, tag(2_000), tag(2_000), tag(0)];
         let sized = |tags: Vec<(String, String)>| {
             let target = Some([7; 32]);
             let unsigned = UnsignedItem { target, tags, ..UnsignedItem::default() };
@@ -189,7 +190,7 @@ mod tests {
         };
         // The length of the last value takes one byte more once it is not 0.
         let missing = len - sized(tags.clone()).tag_bytes().len() - 1;
-        tags[2] = tag(missing);
+        tags[3] = tag(missing);
         sized(tags)
     }
 

@@ -204,9 +204,9 @@ async fn what_is_no_item_is_said_to_be_none() {
         [0, 1, 2, 513, 1026, 1027, 1060, 1070].map(|length| good[..length].to_vec()).to_vec();
     odd.push([&[9, 0], &good[2..]].concat());
     odd.push([&good[..1026], &[2], &good[1027..]].concat());
-    // One tag, without an end; and in a block that is said to be longer than it is.
+    // Two tags of which one is there; and one in a block that is said to be longer than it is.
     let head = [&[2, 0][..], &[1; 96], &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]].concat();
-    for tags in [&[2, 2, b'a', 2, b'b'][..], &[1, 10, 2, b'a', 2, b'b', 0]] {
+    for tags in [&[4, 2, b'a', 2, b'b'][..], &[1, 10, 2, b'a', 2, b'b', 0]] {
         let length = (tags.len() as u64).to_le_bytes();
         odd.push([&head[..], &length, tags].concat());
     }

@@ -137,7 +137,8 @@ fn with_raw(schedule: Schedule, tamper: impl FnOnce(&mut Value)) -> (ProcessId, 
 }
 
 fn schedule_with_binary_data() -> Schedule {
-    let (mut schedule, key) = (Schedule::new(6), wallet());
+    let key = wallet();
+    let mut schedule = Schedule::placed(6, |_| {}, |_| &key);
     let message = schedule.message(&[0xff, 0xfe, b'x']);
     schedule.append(&message, |_| {}, &key);
     schedule
@@ -157,6 +158,17 @@ fn data_that_is_no_text_is_verified_from_its_bytes_where_they_are_served() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.out.contains("all links verify"), "{ran:?}");
     assert!(ran.out.contains("not checkable from JSON: 0 assignments, 1 messages"), "{ran:?}");
+}
+
+/// The JSON does not tell that the closing zero is absent, and there are no bytes to ask for.
+#[test]
+fn message_without_closing_zero_of_its_tags_is_verified_from_json_alone() {
+    let key = wallet();
+    let mut schedule = Schedule::placed(2, |_| {}, |_| &key);
+    let message = rota_testkit::message(schedule.process).sign_with_open_tags();
+    schedule.append(&message, |_| {}, &key);
+    let out = verify(&schedule.process, &stub_of(&schedule.json())).ok();
+    assert!(out.contains("4 entries, nonces 0 to 3, all links and signatures verify"), "{out}");
 }
 
 #[test]

@@ -175,9 +175,7 @@ impl<'a> TagReader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, check, encode, encode_open,
-    };
+    use super::super::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, check, encode, encode_open};
     use super::*;
     use proptest::prelude::*;
 
