@@ -7,11 +7,12 @@ use bytes::Bytes;
 use rota_ans104::{Item, ItemId};
 use rota_permaweb::PermawebError;
 use rota_schedule::{
-    Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
+    Admitted, Candidate, Content, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
     settlement_depth,
 };
 use rota_service::trace;
 use rota_wire::ApiError;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Writer {
@@ -27,13 +28,15 @@ impl Writer {
 
     /// Off the async threads: hashing a large item takes tens of milliseconds.
     async fn verify(&self, body: Bytes) -> Result<Candidate, ApiError> {
-        let Ok(_permit) = self.verifiers().acquire().await else {
+        let Ok(turn) = Arc::clone(self.verifiers()).acquire_owned().await else {
             return Err(ApiError::NotAccepting("the scheduler is stopping"));
         };
         let content_checks = self.config().deep_hash_checks;
         let since = Instant::now();
         let work = tokio::task::spawn_blocking(move || {
-            let item = Item::parse(body).map_err(|error| ApiError::Item(error.to_string()))?;
+            // Held to the end of the work, which goes on when the client is gone.
+            let _turn = turn;
+            let item = Item::parse_new(body).map_err(|error| ApiError::Item(error.to_string()))?;
             let verified = item.verify().map_err(|error| ApiError::Item(error.to_string()))?;
             Ok(Candidate::of(verified, content_checks)?)
         });
@@ -96,7 +99,7 @@ impl Writer {
         ))
     }
 
-    async fn content_at_gateway(&self, id: MessageId) -> Result<Option<ContentHash>, ApiError> {
+    async fn content_at_gateway(&self, id: MessageId) -> Result<Option<Content>, ApiError> {
         let id = ItemId::from(id);
         let known = self.gateway().transaction(&id).await.map_err(|error| upstream(&error))?;
         let Some(transaction) = known else { return Err(Refusal::ItemUnknown(id.into()).into()) };
@@ -107,7 +110,8 @@ impl Writer {
         let data = self.gateway().raw(&id, max).await.map_err(|error| upstream(&error))?;
         let recipient = transaction.recipient.as_ref().map_or(&[][..], |id| &id[..]);
         let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(Some(ContentHash::of_fields(recipient, &transaction.anchor, tags, &data)))
+        let hash = ContentHash::of_fields(recipient, &transaction.anchor, tags, &data);
+        Ok(Some(Content::new(hash, transaction.signer)))
     }
 }
 

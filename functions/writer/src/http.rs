@@ -3,12 +3,12 @@
 use crate::writer::Writer;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use rota_schedule::{Receipt, Refusal};
-use rota_service::{BodyError, read_body};
+use rota_service::{BodyError, BodyLimits, Peer, read_body};
 use rota_wire::{ApiError, Submission};
 use std::time::Duration;
 
@@ -25,10 +25,12 @@ pub fn router(writer: Writer) -> Router {
 async fn submit(
     State(writer): State<Writer>,
     RawQuery(query): RawQuery,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    match place(&writer, query.as_deref(), &headers, body).await {
+    let peer = peer.map(|Extension(peer)| peer);
+    match place(&writer, query.as_deref(), peer, &headers, body).await {
         Ok(receipt) => {
             let json = HeaderValue::from_static("application/json");
             Ok(([(header::CONTENT_TYPE, json)], rota_wire::receipt(&receipt)).into_response())
@@ -56,14 +58,15 @@ fn redirect(writer: &str, query: Option<&str>) -> Option<Response> {
 async fn place(
     writer: &Writer,
     query: Option<&str>,
+    peer: Option<Peer>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, ApiError> {
-    if let Some(reason) = writer.refuses() {
+    if let Some(reason) = writer.refuses().or_else(|| writer.waits()) {
         return Err(ApiError::NotAccepting(reason));
     }
     match Submission::from_query(query)? {
-        Submission::Item => post_item(writer, headers, body).await,
+        Submission::Item => post_item(writer, peer, headers, body).await,
         Submission::Assign { process, message, base_layer, exclude } => {
             let admitted = writer.admit_assignment(process, message, base_layer, exclude).await?;
             Ok(Receipt::of_assignment(&writer.place(admitted).await?))
@@ -71,16 +74,20 @@ async fn place(
     }
 }
 
-async fn post_item(writer: &Writer, headers: &HeaderMap, body: Body) -> Result<Receipt, ApiError> {
+async fn post_item(
+    writer: &Writer,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Receipt, ApiError> {
     let max = writer.config().item_bytes_max;
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let limit = usize::try_from(max).unwrap_or(usize::MAX);
-    // The permit keeps the body's bytes counted until its entry is committed.
-    let (bytes, _permit) =
-        read_body(body, length, limit, writer.bodies(), BODY_STALL_MAX, BODY_TOTAL_MAX)
-            .await
-            .map_err(|error| body_error(&error, max))?;
+    let bytes_max = usize::try_from(max).unwrap_or(usize::MAX);
+    let limits = BodyLimits { bytes_max, stall: BODY_STALL_MAX, total: BODY_TOTAL_MAX };
+    let bytes = read_body(body, length, limits, writer.bodies(), peer)
+        .await
+        .map_err(|error| body_error(&error, max))?;
     let admitted = writer.admit_item(bytes).await?;
     Ok(Receipt::of_item(&writer.place(admitted).await?))
 }
@@ -91,5 +98,11 @@ const fn body_error(error: &BodyError, max: u64) -> ApiError {
         BodyError::Stalled => ApiError::Body("it was sent too slowly"),
         BodyError::Broken(_) => ApiError::Body("the connection broke"),
         BodyError::NoRoom => ApiError::Busy("too many bytes are in flight at this scheduler"),
+        BodyError::PeerFull => {
+            ApiError::Busy("too many bytes from your address are in flight here")
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

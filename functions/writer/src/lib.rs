@@ -11,6 +11,7 @@
 mod admission;
 mod archiver;
 mod database;
+mod height;
 mod http;
 mod lanes;
 mod membership;
@@ -22,8 +23,9 @@ mod writer;
 
 pub use archiver::{Archiver, ArchiverError, CHECKPOINT_INTERVAL_DEFAULT, Unsound, restore};
 pub use database::{AckAfter, Database, DatabaseConfig, RecoveryError, follow};
+pub use height::WithoutHeight;
 pub use http::router;
 pub use membership::Membership;
 pub use metrics::{Checkpoints, Moves, WriterMetrics, WriterReadings};
 pub use uploader::{UnknownUploadMode, UploadMode, Uploader, UploaderParts};
-pub use writer::{Writer, WriterConfig, WriterParts};
+pub use writer::{ITEM_BYTES_MAX_DEFAULT, Writer, WriterConfig, WriterParts};

@@ -10,6 +10,7 @@
 //! This crate must not know processes, nonces or stores: it speaks of ids and bytes.
 
 mod backoff;
+mod believed;
 mod bundler;
 mod error;
 mod gateway;
@@ -18,6 +19,7 @@ mod height;
 mod http;
 
 pub use backoff::Backoff;
+pub use believed::{KnownHeight, highest_plausible};
 pub use bundler::{Bundler, BundlerConfig, DELIVERY_TIMEOUT_DEFAULT, DeliveryError};
 pub use error::PermawebError;
 pub use gateway::{Gateway, GatewayConfig, HEIGHT_MAX, REQUEST_TIMEOUT_DEFAULT};

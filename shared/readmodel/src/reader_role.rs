@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// What the reader's statements name (`reader/sql`).
-const READ: [&str; 4] = ["entries", "bodies", "processes", "writer_progress"];
+const READ: [&str; 5] = ["entries", "bodies_by_hash", "bodies", "processes", "writer_progress"];
 /// The longest name that Postgres keeps whole, in bytes.
 const NAME_BYTES_MAX: usize = 63;
 /// Connections to a server that readers leave to writers, operators and the superuser: more than two machines

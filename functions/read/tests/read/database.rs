@@ -39,7 +39,7 @@ pub(crate) async fn fill(url: &str, schedules: &[Schedule]) {
             taken.projection.project(&[row]).await.unwrap();
         }
     }
-    taken.projection.heartbeat(Timestamp(20_000), Timestamp(0), 42).await.unwrap();
+    taken.projection.heartbeat(Timestamp(20_000), Timestamp(0), Some(42)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,6 +126,7 @@ async fn a_start_that_cannot_work_says_why() {
         (&[("DATABASE_READ_URL", "mysql://secret")], "DATABASE_READ_URL is"),
         (&[("DATABASE_URL", NOWHERE), ("LAMBDA_RESPONSE", "x")], "LAMBDA_RESPONSE is \"x\""),
         (&[("DATABASE_URL", NOWHERE), ("RUST_LOG", "=,=")], "log filter"),
+        (&[("DATABASE_URL", NOWHERE), ("IP_WHITELIST_URL", "x")], "IP_WHITELIST_URL is set"),
     ] {
         let mut function = Lambda::start(read(settings), None).await;
         let status = function.wait(Duration::from_secs(10)).await.expect("it ends");

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 /// The column at which an entry begins: its kind and its process precede it.
 const ENTRY: usize = 2;
 /// The column after an entry.
-const AFTER_ENTRY: usize = 9;
+const AFTER_ENTRY: usize = 10;
 /// The kinds of rows: the id is that of the item, of the assignment, of a process.
 const ITEM: i32 = 0;
 const ASSIGNMENT: i32 = 1;
@@ -53,12 +53,9 @@ impl Statement for Lookup {
         if of_kind(rows, PROCESS)?.is_some() {
             return Ok(Some(Sense::Process));
         }
-        for kind in [ITEM, ASSIGNMENT] {
-            if let Some(row) = of_kind(rows, kind)? {
-                return Ok(Some(Sense::Entry(row::entry(row, ENTRY)?)));
-            }
-        }
-        Ok(None)
+        // An assignment stays what it is, also where somebody has it assigned.
+        let row = of_kind(rows, ASSIGNMENT)?.or(of_kind(rows, ITEM)?);
+        row.map(|row| Ok(Sense::Entry(row::entry(row, ENTRY)?))).transpose()
     }
 
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
@@ -71,10 +68,10 @@ pub(super) struct Search {
     pub(super) id: [u8; 32],
 }
 
-/// An entry, and whether no earlier place of the item can be missing from the snapshot.
+/// An entry, and whether the id can stand for nothing else.
 pub(super) struct Finding {
     pub(super) entry: Stored,
-    earliest: bool,
+    certain: bool,
 }
 
 impl Statement for Search {
@@ -87,24 +84,24 @@ impl Statement for Search {
     }
 
     fn read(&self, rows: &[PgRow]) -> Result<Self::Answer, ModelError> {
-        if let Some(row) = of_kind(rows, ITEM)? {
-            let entry = row::entry(row, ENTRY)?;
-            let complete: Option<i64> = value(row, AFTER_ENTRY)?;
-            let complete = complete.map(row::unsigned).transpose()?;
-            let earliest = complete.is_some_and(|time| entry.timestamp() <= time);
-            return Ok(Some(Finding { entry, earliest }));
+        // An assignment is no process and no other item, and stays so where somebody has it assigned.
+        if let Some(row) = of_kind(rows, ASSIGNMENT)? {
+            return Ok(Some(Finding { entry: row::entry(row, ENTRY)?, certain: true }));
         }
-        let row = of_kind(rows, ASSIGNMENT)?;
-        row.map(|row| Ok(Finding { entry: row::entry(row, ENTRY)?, earliest: true })).transpose()
+        let Some(row) = of_kind(rows, ITEM)? else { return Ok(None) };
+        let entry = row::entry(row, ENTRY)?;
+        let complete: Option<i64> = value(row, AFTER_ENTRY)?;
+        let complete = complete.map(row::unsigned).transpose()?;
+        let earliest = complete.is_some_and(|time| entry.timestamp() <= time);
+        // An item that was only assigned here may be an assignment of a writer that is ahead, or a process
+        // that was spawned since.
+        let certain = earliest && entry.has_message();
+        Ok(Some(Finding { entry, certain }))
     }
 
-    /// An item that was only assigned here may be a process that was spawned since: then its id stands
-    /// for a page.
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
-        match answer {
-            Some(found) if found.earliest && found.entry.has_message() => Standing::Final,
-            _ => Standing::Unknown,
-        }
+        let certain = answer.as_ref().is_some_and(|found| found.certain);
+        if certain { Standing::Final } else { Standing::Unknown }
     }
 }
 

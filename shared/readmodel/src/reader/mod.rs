@@ -8,12 +8,13 @@
 //!   If that is the same, the page stands, else the primary answers.
 //! - Something not found, and the newest entry: the primary answers. With `staleness_max` above 0 a replica
 //!   whose writer's closed timestamp is at most that old answers for the newest entry and open pages.
+//! - An assignment's place is final. Anybody may have an assignment assigned, so its id may be an item's, too:
+//!   the assignment comes first.
 //! - An item that is looked up without a process is found at its earliest place of all: the replica's
-//!   answer is final if it shows all writers' entries up to that time and the item's bytes are there
-//!   (an item that was only assigned may be a process that was spawned since). With a process named, its
-//!   earliest place there is final, because a process is replayed in order; so is an assignment's place.
-//!   (An id that is both, because somebody assigns an assignment, may be found as the one until the replica
-//!   has seen the other.)
+//!   answer is final if it shows all writers' entries up to that time and the item's bytes are there.
+//!   An item that was only assigned may be an assignment or a process of which the replica knows nothing yet.
+//!   With a process named, its earliest place there is final, because a process is replayed in order: an
+//!   assignment of that process is there before anybody can have it assigned.
 //! - Where the primary would have to be asked and cannot be: [`ReadError::Unavailable`], never a guess.
 //!
 //! It must not know HTTP, and it never writes: its sessions are read-only.
@@ -36,18 +37,18 @@ pub use source::LeftOut;
 pub use stats::{Fallbacks, ReadStats, SourceStats};
 
 use crate::DatabaseUrl;
-use crate::bodies::{self, Stored};
+use crate::bodies::Stored;
 use bytes::Bytes;
 use connections::Connections;
 use entry::{First, Latest, Lookup, Newest, Search, Sense};
-use facts::{Bytewise, Raw, Scheduler};
+use facts::{Raw, Scheduler};
 use failure::Failure;
 use page::{PageOf, Sheet};
 use patience::patiently;
 use rota_archive::Archive;
 use rota_aws::DatabaseLogin;
 use rota_schedule::{
-    Clock, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    Clock, Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
 };
 use source::Source;
 use sources::Sources;
@@ -332,10 +333,7 @@ impl Inner {
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, Failure> {
         match self.ask(&Raw(id)).await? {
             None => Ok(None),
-            Some(Bytewise::Here(bytes)) => Ok(Some(bytes)),
-            Some(Bytewise::Elsewhere(length)) => {
-                Ok(Some(bodies::fetch(self.archive.as_ref(), MessageId::new(id), length).await?))
-            }
+            Some(located) => Ok(Some(located.fetch(self.archive.as_ref()).await?)),
         }
     }
 

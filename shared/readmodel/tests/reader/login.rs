@@ -46,7 +46,8 @@ async fn the_reading_role_answers_everything_and_may_do_nothing_else() {
     let may = |sql: &str| house.primary.sql("rota", sql);
     let tables = "SELECT string_agg(table_name || ' ' || privilege_type, ', ' ORDER BY table_name) \
                   FROM information_schema.role_table_grants WHERE grantee = 'rota_reader_of_tests'";
-    let all = "bodies SELECT, entries SELECT, processes SELECT, writer_progress SELECT";
+    let all = "bodies SELECT, bodies_by_hash SELECT, entries SELECT, processes SELECT, \
+               writer_progress SELECT";
     assert_eq!(may(tables), all);
     let roles = format!(
         "SELECT concat_ws(',', rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, \
@@ -67,7 +68,7 @@ async fn a_login_that_the_grant_would_lock_out_takes_it_back() {
         (ReaderRole::parse(ROLE).unwrap(), |sql: &str| house.primary.sql("rota", sql));
     admin("CREATE ROLE rds_iam; CREATE ROLE maker LOGIN CREATEROLE");
     admin(&format!("CREATE ROLE {ROLE} LOGIN"));
-    for table in ["entries", "bodies", "processes", "writer_progress"] {
+    for table in ["entries", "bodies_by_hash", "bodies", "processes", "writer_progress"] {
         admin(&format!("GRANT SELECT ON {table} TO {ROLE}"));
     }
     let rules = "('host all +rds_iam all reject'), ('host all all all trust'), \

@@ -7,6 +7,7 @@
 )]
 
 mod archived;
+mod bodies;
 mod concurrent;
 mod contract;
 mod demoted;

@@ -6,14 +6,18 @@
 -- (`Projection::closed_by_others`) or that is moved to it (`moves.floor`). LIMIT keeps this one probe for each writer:
 -- EXISTS becomes a join, which reads every process.
 (SELECT 0 AS kind, process, nonce, timestamp, assignment_id, message_id, message_length, assignment,
-    coalesce(message, CASE WHEN message_length IS NOT NULL THEN (
-        SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END),
+    coalesce(message, CASE
+        WHEN body IS NOT NULL THEN (SELECT bytes FROM bodies_by_hash WHERE sha256 = body)
+        WHEN message_length IS NOT NULL THEN (
+            SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END), body,
     (SELECT min(closed_timestamp) FROM writer_progress
         WHERE (SELECT true FROM processes WHERE processes.writer = writer_progress.writer LIMIT 1))
 FROM entries WHERE message_id = $1 ORDER BY timestamp, process, nonce LIMIT 1)
 UNION ALL
 (SELECT 1, process, nonce, timestamp, assignment_id, message_id, message_length, assignment,
-    coalesce(message, CASE WHEN message_length IS NOT NULL THEN (
-        SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END),
+    coalesce(message, CASE
+        WHEN body IS NOT NULL THEN (SELECT bytes FROM bodies_by_hash WHERE sha256 = body)
+        WHEN message_length IS NOT NULL THEN (
+            SELECT bytes FROM bodies WHERE bodies.message_id = entries.message_id) END), body,
     null
 FROM entries WHERE assignment_id = $1)
