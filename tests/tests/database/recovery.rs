@@ -8,8 +8,8 @@ use rota_permaweb::HeightCache;
 use rota_readmodel::{Holder, Projection, Row, migrate};
 use rota_schedule::{ContentHash, Entry, ProcessId, SystemClock};
 use rota_testkit::proxy::{Fault, FaultProxy};
-use rota_testkit::{Schedule, keyless, message, pushed, spawn, typed_ethereum, user};
-use rota_tests::{InProcess, Posted, fast_dir};
+use rota_testkit::{Schedule, keyless, message, pushed, spawn, typed_ethereum};
+use rota_tests::{InProcess, Posted, fast_dir, scheduler_wallet};
 use rota_writer::{AckAfter, ITEM_BYTES_MAX_DEFAULT, RecoveryError, WriterMetrics, follow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -204,8 +204,9 @@ async fn writer_without_its_disk_fills_in_two_contents_of_one_id() {
     }
     let config = house.config(AckAfter::Database);
     migrate(&config.url).await.unwrap();
-    let taken = Projection::take(&config.url, 2, &config.name, Holder([1; 16]), user().address());
-    let projection = taken.await.unwrap().projection;
+    let (holder, address) = (Holder([1; 16]), scheduler_wallet().address());
+    let taken = Projection::take(&config.url, 2, &config.name, holder, address).await;
+    let projection = taken.unwrap().projection;
     let process = schedule.process;
     assert!(projection.bind(&process).await.unwrap());
     let row = |entry: &Entry| Row { process, entry: entry.clone(), content: None };
