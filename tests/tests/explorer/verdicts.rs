@@ -10,7 +10,7 @@ use rota_tests::append_schedules;
 use std::path::Path;
 
 /// Starts a scheduler on a ledger with this schedule.
-async fn site_over(schedule: &Schedule) -> Site {
+pub(crate) async fn site_over(schedule: &Schedule) -> Site {
     let store = |dir: &Path| {
         let ledger = Ledger::open(&dir.join("ledger"), LedgerOptions::default()).unwrap();
         append_schedules(&ledger, std::slice::from_ref(schedule));
