@@ -93,11 +93,11 @@ fn written() -> Vec<(&'static str, Vec<u8>)> {
         ("key provisional", key::provisional(&PROCESS, NONCE).to_vec()),
         ("key meta id", key::META_ID.to_vec()),
         ("key meta settled term", key::META_SETTLED_TERM.to_vec()),
-        ("key meta block height time", key::META_BLOCK_HEIGHT_TIME.to_vec()),
         ("record id", record::write_id([0x97; 16])),
         ("record provisional", PROVISIONAL.write()),
         ("record provisional first", PROVISIONAL_FIRST.write()),
         ("key meta database", key::META_DATABASE.to_vec()),
+        ("key meta block height time", key::META_BLOCK_HEIGHT_TIME.to_vec()),
     ]
 }
 

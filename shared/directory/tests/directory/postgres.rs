@@ -6,7 +6,7 @@ use rota_directory::{DirectorySettings, OpenError, PostgresDirectory, StaticList
 use rota_readmodel::{DatabaseUrl, migrate};
 use rota_schedule::{Directory, DirectoryError, Removal, RoutePolicy};
 use rota_service::Env;
-use rota_testkit::FaultProxy;
+use rota_testkit::proxy::FaultProxy;
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions};
 use tokio::task::{JoinSet, block_in_place};
 
