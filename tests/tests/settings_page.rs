@@ -24,7 +24,7 @@ type Settings = BTreeMap<String, BTreeSet<String>>;
 fn page() -> Settings {
     let mut settings = Settings::new();
     for line in PAGE.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [name, _meaning, _form, _default, readers] = &cells[..] else {
             panic!("docs/settings.md: a line has five cells, and this has {}: {line}", cells.len());
         };

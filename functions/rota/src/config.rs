@@ -16,8 +16,9 @@ pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints one line a setting, then what there is to say about them. Secrets are masked by whoever reads them, and so are the passwords of
-/// URLs; the queries of URLs are masked here, because some services take a key there.
+/// Prints one line a setting, then what there is to say about them. Secrets are masked by whoever reads
+/// them, and so are the passwords of URLs; the queries of URLs are masked here, because some services take
+/// a key there.
 pub(crate) fn print(env: &Env, notices: &[String]) {
     for setting in env.report() {
         let value =

@@ -2,8 +2,9 @@
 //! bounded request bodies, shutdown.
 //!
 //! This crate must not know what an item, a process or a schedule is: it would serve any small HTTP
-//! service as well. Of ao it has one list: the settings of the reference SU that rota does not honour. Everything a client can make grow has a limit here: connections, header bytes,
-//! header time, body bytes, body time, an answer nobody reads, the values of metric labels.
+//! service as well. Of ao it has one list: the settings of the reference SU that rota does not honour.
+//! Everything a client can make grow has a limit here: connections, header bytes, header time, body bytes,
+//! body time, an answer nobody reads, the values of metric labels.
 
 pub mod body;
 pub mod budget;

@@ -1,8 +1,8 @@
 //! A real `rota local` in a process of its own, for tests that stop it, kill it and start it again.
 //!
 //! It listens on a free port of loopback and is told of no gateway and no bundler but those that the
-//! test names, so nothing leaves the machine. Unless the test names one, a block height is all it gets. It is killed when the value is dropped, however the
-//! test ends.
+//! test names, so nothing leaves the machine. Unless the test names one, a block height is all it gets.
+//! It is killed when the value is dropped, however the test ends.
 
 use crate::heights;
 use std::env;
