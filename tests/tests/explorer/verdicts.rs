@@ -5,7 +5,7 @@ use crate::ROTA;
 use crate::page::Page;
 use rota_ans104::{Item, WalletKind};
 use rota_ledger::{Ledger, LedgerOptions};
-use rota_testkit::{Schedule, Site, ethereum_twin, message, keyless, scheduler, spawn, wallet};
+use rota_testkit::{Schedule, Site, ethereum_twin, keyless, message, scheduler, spawn, wallet};
 use rota_tests::append_schedules;
 use std::path::Path;
 

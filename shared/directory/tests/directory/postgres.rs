@@ -6,8 +6,8 @@ use rota_directory::{DirectorySettings, OpenError, PostgresDirectory, StaticList
 use rota_readmodel::{DatabaseUrl, migrate};
 use rota_schedule::{Directory, DirectoryError, Removal, RoutePolicy};
 use rota_service::Env;
-use rota_testkit::proxy::FaultProxy;
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions};
+use rota_testkit::proxy::FaultProxy;
 use tokio::task::{JoinSet, block_in_place};
 
 /// Runs statements by hand and gives what they print.

@@ -6,9 +6,7 @@ use super::{ANSWER_MAX, BATCH_BYTES_MAX, Holder, Projection, Row, Session, fixed
 use crate::bodies::{self, Stored};
 use crate::{DatabaseUrl, ModelError};
 use bytes::Bytes;
-use rota_schedule::{
-    AssignmentId, ContentKey, DatabaseId, Entry, MessageId, ProcessId, Timestamp,
-};
+use rota_schedule::{AssignmentId, ContentKey, DatabaseId, Entry, MessageId, ProcessId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Postgres, query::Query};
