@@ -3,7 +3,7 @@
 
 use super::*;
 use rota_readmodel::{ModelError, Operator, is_of_the_connection};
-use rota_testkit::FaultProxy;
+use rota_testkit::proxy::FaultProxy;
 use rota_testkit::postgres::PostgresOptions;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::block_in_place;
@@ -29,7 +29,7 @@ async fn writer_asks_again_until_the_address_leads_to_a_primary() {
     let (projected, bound, beaten, heads, owner, count) = tokio::join!(
         writer.project(&rows),
         writer.bind(&id),
-        writer.heartbeat(Timestamp(9), Timestamp(0), 1),
+        writer.heartbeat(Timestamp(9), Timestamp(0), Some(1)),
         writer.heads(None, 9),
         writer.owner(&id),
         async { operator.progress(&id).await.map(drop) },

@@ -21,7 +21,7 @@ async fn retired_writer_is_removed_and_its_term_goes_on_when_it_comes_back() {
     let operator = Operator::new(&url);
     assert_eq!(operator.remains(&name(WRITER)).await.unwrap(), None);
     let old = take(&url, 1).await;
-    old.projection.heartbeat(Timestamp(70), Timestamp(0), 1).await.unwrap();
+    old.projection.heartbeat(Timestamp(70), Timestamp(0), Some(1)).await.unwrap();
     take_other(&url).await.projection.bind(&process(1)).await.unwrap();
     assert_eq!(operator.order_checkpoint(&name(WRITER)).await.unwrap(), Some(1));
     let seen = operator.remains(&name(WRITER)).await.unwrap().unwrap();
@@ -34,7 +34,7 @@ async fn retired_writer_is_removed_and_its_term_goes_on_when_it_comes_back() {
     assert_eq!(operator.order_checkpoint(&name(WRITER)).await.unwrap(), None);
     let zombie = old.projection.bind(&process(9)).await;
     assert!(matches!(zombie, Err(ModelError::Stale { term: 1 })), "{zombie:?}");
-    let zombie = old.projection.heartbeat(Timestamp(80), Timestamp(0), 1).await;
+    let zombie = old.projection.heartbeat(Timestamp(80), Timestamp(0), Some(1)).await;
     assert!(matches!(zombie, Err(ModelError::Stale { term: 1 })), "{zombie:?}");
 
     let again = take(&url, 1).await;
@@ -52,7 +52,7 @@ async fn writer_that_runs_or_owns_or_takes_part_in_a_move_stays() {
     let remove =
         async |writer: &str, seen| operator.remove_writer(&name(writer), seen).await.unwrap();
     let seen = remains(WRITER).await;
-    one.heartbeat(Timestamp(70), Timestamp(0), 1).await.unwrap();
+    one.heartbeat(Timestamp(70), Timestamp(0), Some(1)).await.unwrap();
     assert_eq!(remove(WRITER, seen).await, Removed::Alive, "it has beaten");
     let seen = remains(WRITER).await;
     let one = take(&url, 1).await.projection;
@@ -98,9 +98,9 @@ async fn what_others_have_closed_is_the_greatest_of_their_promises() {
     let url = database().await;
     let one = take(&url, 1).await.projection;
     assert_eq!(one.closed_by_others().await.unwrap(), Timestamp(0));
-    one.heartbeat(Timestamp(90), Timestamp(0), 1).await.unwrap();
+    one.heartbeat(Timestamp(90), Timestamp(0), Some(1)).await.unwrap();
     let two = take_other(&url).await.projection;
-    two.heartbeat(Timestamp(70), Timestamp(0), 1).await.unwrap();
+    two.heartbeat(Timestamp(70), Timestamp(0), Some(1)).await.unwrap();
     assert_eq!(one.closed_by_others().await.unwrap(), Timestamp(70));
     assert_eq!(two.closed_by_others().await.unwrap(), Timestamp(90));
 }
