@@ -157,10 +157,11 @@ async fn standby_is_not_believed_and_the_next_connection_is_asked() {
     directory.take_lease(&name("w"), holder(1), None).await.unwrap().unwrap();
     directory.bind(process(1), &name("w")).await.unwrap();
     proxy.lead_to(replica.port());
+    let w = name("w");
     let (owner, writers, bound) = tokio::join!(
         directory.owner(process(1)),
         directory.writers(),
-        directory.bind(process(2), &name("w")),
+        directory.bind(process(2), &w),
     );
     assert!(matches!(owner, Err(DirectoryError::Unavailable(_))), "{owner:?}");
     assert!(matches!(writers, Err(DirectoryError::Unavailable(_))), "{writers:?}");
