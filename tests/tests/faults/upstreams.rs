@@ -7,7 +7,7 @@ use rota_schedule::{Clock, ProcessId, SystemClock, Timestamp};
 use rota_testkit::{
     BundlerMode, Client, GatewayMode, RotaProcess, StubBundler, StubGateway, message, spawn,
 };
-use rota_tests::{Book, InProcess, Posted, http, metric, post};
+use rota_tests::{Book, InProcess, Posted, http, metric, post, scheduler_wallet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -189,6 +189,7 @@ async fn a_clock_set_back_by_an_hour_between_starts_does_not_set_schedules_back(
         HeightCache::starting_at(None),
         1,
     );
+    writer.ledger.set_scheduler(scheduler_wallet().address()).unwrap(); // as a real start does
     let process = spawn().sign();
     site.processes.push(ProcessId::from(process.id()));
     for item in [process, message(site.processes[0]).sign()] {
