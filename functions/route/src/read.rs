@@ -1,7 +1,6 @@
 //! GET: whoever has the schedule answers; best its owner, else any writer, for they read the same database.
 
 use crate::RouteState;
-use crate::proxy::Passing;
 use crate::writers::Target;
 use axum::extract::{Request, State};
 use axum::http::request;
@@ -39,7 +38,7 @@ pub(crate) async fn address<D: Directory>(
 ) -> Result<Response, ApiError> {
     let (asked, _) = request.into_parts();
     if let Some(reader) = reader(&state) {
-        return state.pass(&reader, &asked, Passing::none()).await;
+        return state.ask(&reader, &asked).await;
     }
     let subject = Subject::of(&asked, Subject::Nothing)?;
     if let Subject::Process(process) = subject
@@ -48,7 +47,7 @@ pub(crate) async fn address<D: Directory>(
         return state.hand(&owner, &asked).await;
     }
     let to = state.answerer(subject).await?;
-    state.pass(&to, &asked, Passing::none()).await
+    state.ask(&to, &asked).await
 }
 
 /// What is about no process: `GET /timestamp`, the explorer (which then asks whoever served it, so that its
