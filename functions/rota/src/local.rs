@@ -4,12 +4,21 @@ use crate::first_start::{self, SchedulerWallet};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
+use crate::shortage;
+use axum::Router;
 use clap::Args;
 use rota_ledger::Ledger;
 use rota_service::Stop;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often it is tried to open the ledger again before the process ends with the reason.
+const REOPENINGS_MAX: u32 = 10;
+/// So much longer is each pause before the next try.
+const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
 /// Flags of `rota local` and `rota config`.
 #[derive(Args, Default)]
@@ -37,12 +46,77 @@ async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let server = scheduler::bind(&settings)?;
     let stop = Stop::on_signals()?;
     let announcement = Announcement::of(&settings, &wallet, server.local_addr());
-    let mut base = Base::open(&mut settings).await?;
-    base.log(&settings, &stop);
-    let (scheduler, app) = Scheduler::start(settings, wallet.wallet, base, None, &stop).await?;
+    let (mut run, mut scheduler, mut app) = begin(&mut settings, &wallet, &stop).await?;
     announcement.print(&scheduler.ledger)?;
-    server.run(app, stop.wait()).await?;
-    scheduler.finish().await
+    let mut door = Some(server);
+    while let Some(server) = &door {
+        let shortage =
+            shortage::end_when_over(scheduler.ledger.clone(), &settings.data_dir, run.clone());
+        let shortage = tokio::spawn(shortage);
+        let mut serving = tokio::spawn(server.again()?.run(app, run.wait()));
+        tokio::select! {
+            biased;
+            () = run.wait() => {}
+            served = &mut serving => return Ok(served??), // the socket is lost
+        }
+        if stop.is_triggered() {
+            door = None; // nobody is to wait for another run
+        }
+        serving.await??;
+        shortage.await?;
+        if door.is_none() {
+            return scheduler.finish().await;
+        }
+        scheduler.give_up().await;
+        (run, scheduler, app) = begin_again(&mut settings, &wallet, &stop).await?;
+    }
+    Ok(())
+}
+
+/// A run ends with the process, or when the ledger has to be opened again.
+type Run = (Stop, Scheduler, Router);
+
+async fn begin(
+    settings: &mut Settings,
+    wallet: &SchedulerWallet,
+    stop: &Stop,
+) -> anyhow::Result<Run> {
+    let run = stop.child();
+    let mut base = Base::open(settings).await?;
+    base.log(settings, &run);
+    let (settings, wallet) = (settings.clone(), wallet.wallet.clone());
+    // Boxed: all that a start does is in it.
+    match Box::pin(Scheduler::start(settings, wallet, base, None, &run)).await {
+        Ok((scheduler, app)) => Ok((run, scheduler, app)),
+        Err(error) => {
+            run.trigger(); // what has begun lets go of the ledger
+            Err(error)
+        }
+    }
+}
+
+/// Begins as after a restart of the process. Requests wait in the queue of the socket meanwhile.
+async fn begin_again(
+    settings: &mut Settings,
+    wallet: &SchedulerWallet,
+    stop: &Stop,
+) -> anyhow::Result<Run> {
+    let mut attempt = 0;
+    loop {
+        match begin(settings, wallet, stop).await {
+            Ok(run) => {
+                tracing::info!("the ledger is open again");
+                return Ok(run);
+            }
+            Err(error) if attempt < REOPENINGS_MAX && !stop.is_triggered() => {
+                let reason = format!("{error:#}");
+                tracing::warn!(reason, attempt, "the ledger could not be opened again");
+                sleep(REOPEN_PAUSE * attempt).await;
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What a person is told when the scheduler is ready.
