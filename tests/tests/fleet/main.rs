@@ -16,6 +16,7 @@ mod moving;
 mod moving_faults;
 mod rolling;
 mod routed;
+mod stale;
 mod takeover;
 mod town;
 mod traces;
