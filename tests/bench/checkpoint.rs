@@ -6,6 +6,7 @@ use crate::seed::Seeder;
 use anyhow::Context as _;
 use aws_sdk_s3::Client;
 use futures_util::{TryStreamExt as _, stream};
+use rota_ans104::Address;
 use rota_archive::{Archive, Checkpoints, Manifest, ManifestFile, Taken};
 use rota_aws::SdkConfig;
 use rota_ledger::Ledger;
@@ -39,7 +40,7 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     let aws = Aws::start();
     let bucket = aws.fresh_bucket();
     let dir = tempfile::tempdir()?;
-    let mut seeder = Seeder::new(&dir.path().join("ledger"))?;
+    let mut seeder = Seeder::new(&dir.path().join("ledger"), Address::new([7; 32]))?;
     let seeded = seed(&mut seeder, &dir.path().join("ledger"))?;
     report.fact("checkpoint.seed", json!({ "entries": seeded }));
     let runtime = tokio::runtime::Runtime::new()?;

@@ -5,7 +5,7 @@ use crate::client::{self, Connection, Request};
 use crate::report::{Report, Target, rounded};
 use crate::seed::Seeder;
 use crate::server::Scheduler;
-use rota_ans104::{Wallet, WalletKind};
+use rota_ans104::{Address, Wallet, WalletKind};
 use rota_schedule::ProcessId;
 use serde_json::json;
 use std::path::Path;
@@ -29,8 +29,9 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let processes = seeded(&dir.path().join("ledger"), report)?;
-    Wallet::generate(WalletKind::Ed25519)?.save_new(&dir.path().join("wallet.json"))?;
+    let wallet = Wallet::generate(WalletKind::Ed25519)?;
+    wallet.save_new(&dir.path().join("wallet.json"))?;
+    let processes = seeded(&dir.path().join("ledger"), wallet.address(), report)?;
     let start = Instant::now();
     let scheduler = Scheduler::on(rota, dir.path(), &[])?;
     Connection::open(scheduler.address()?)?.ask(&client::get("/timestamp"))?;
@@ -62,9 +63,9 @@ fn page(process: &Process) -> String {
     format!("/{}?from-nonce={}&limit=100", process.id, process.entries / 2)
 }
 
-fn seeded(dir: &Path, report: &Report) -> anyhow::Result<[Process; 2]> {
+fn seeded(dir: &Path, scheduler: Address, report: &Report) -> anyhow::Result<[Process; 2]> {
     let start = Instant::now();
-    let mut seeder = Seeder::new(dir)?;
+    let mut seeder = Seeder::new(dir, scheduler)?;
     let mut process = |entries| {
         let (id, message) = seeder.process(entries)?;
         anyhow::Ok(Process { id, message, entries })

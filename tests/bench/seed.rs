@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rota_ans104::{Item, SignatureType, Signer, UnsignedItem, Wallet};
+use rota_ans104::{Address, Item, SignatureType, Signer, UnsignedItem, Wallet};
 use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_schedule::{
     Assignment, Entry, Exclude, Head, ProcessId, Slot, Subject, Timestamp, next_slot,
@@ -153,9 +153,10 @@ pub(crate) struct Seeder {
 }
 
 impl Seeder {
-    /// On an empty directory.
-    pub(crate) fn new(dir: &Path) -> anyhow::Result<Self> {
+    /// On an empty directory, for a scheduler with this address.
+    pub(crate) fn new(dir: &Path, scheduler: Address) -> anyhow::Result<Self> {
         let ledger = Ledger::open(dir, LedgerOptions::default())?;
+        ledger.set_scheduler(scheduler)?;
         Ok(Self { ledger, forge: Forge::new() })
     }
 

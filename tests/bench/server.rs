@@ -35,12 +35,7 @@ impl Scheduler {
 
     /// On a directory that stays.
     pub(crate) fn on(rota: &Path, dir: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let environment = [
-            ("GATEWAY_URL", NOBODY),
-            ("ARWEAVE_URL", NOBODY),
-            ("ARWEAVE_URL_LIST", NOBODY),
-            ("RUST_LOG", "error"),
-        ];
+        let environment = [("ARWEAVE_URL_LIST", NOBODY), ("RUST_LOG", "error")];
         let process = RotaProcess::try_start(rota, dir, &[&environment, settings].concat())
             .map_err(anyhow::Error::msg)?;
         Ok(Self { process, _own: None })

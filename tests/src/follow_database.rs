@@ -7,7 +7,9 @@ use rota_testkit::postgres::PostgresCluster;
 
 /// All schedules of a database, in hexadecimal; items apart from their rows are joined.
 const ENTRIES: &str = "SELECT encode(process, 'hex'), nonce, encode(assignment, 'hex'), \
-     encode(coalesce(message, bytes), 'hex') FROM entries LEFT JOIN bodies USING (message_id) \
+     encode(coalesce(message, by_hash.bytes, bodies.bytes), 'hex') FROM entries \
+     LEFT JOIN bodies_by_hash AS by_hash ON by_hash.sha256 = entries.body \
+     LEFT JOIN bodies ON entries.body IS NULL AND bodies.message_id = entries.message_id \
      ORDER BY process, nonce";
 
 /// Follows all schedules of a database, with every signature checked.

@@ -10,7 +10,8 @@ use rota_ledger::{Ledger, LedgerOptions};
 use rota_permaweb::{Gateway, GatewayConfig, HeightCache};
 use rota_schedule::{Clock, SystemClock, Timestamp};
 use rota_writer::{
-    Database, DatabaseConfig, RecoveryError, Writer, WriterConfig, WriterMetrics, WriterParts,
+    Database, DatabaseConfig, ITEM_BYTES_MAX_DEFAULT, RecoveryError, WithoutHeight, Writer,
+    WriterConfig, WriterMetrics, WriterParts,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -79,9 +80,10 @@ impl InProcess {
         seed: u64,
     ) -> Self {
         let config = WriterConfig {
-            item_bytes_max: 1 << 20,
+            item_bytes_max: ITEM_BYTES_MAX_DEFAULT,
             deep_hash_checks: true,
             process_assignment: true,
+            without_height: WithoutHeight::SignZero,
             cpus: SIGNERS,
         };
         let nowhere: url::Url = NOWHERE.parse().unwrap();

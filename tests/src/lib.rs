@@ -17,6 +17,7 @@ mod in_process;
 mod load;
 mod power;
 mod rounds;
+mod stored;
 
 pub use book::{Book, Place, Schedule};
 pub use follow::{follow_http, follow_ledger};
@@ -25,3 +26,4 @@ pub use in_process::{InProcess, Posted};
 pub use load::{Load, http, metric, post, post_all};
 pub use power::PowerCut;
 pub use rounds::{fast_dir, rounds, scheduler_wallet};
+pub use stored::append_schedules;

@@ -2,35 +2,18 @@
 //! the two held against each other over every combination of bounds.
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
-use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
+use rota_ledger::{KeptHeight, Ledger, LedgerOptions};
 use rota_schedule::{Bounds, Cursor, Found, PageQuery, ScheduleReader};
 use rota_testkit::{Model, Schedule, reader_suite, schedules, user};
-use std::sync::mpsc::channel;
+use rota_tests::append_schedules;
 use tempfile::TempDir;
 
 /// A ledger that holds `schedules`.
 fn ledger(dir: &TempDir, schedules: &[Schedule]) -> Ledger {
     let ledger = Ledger::open(dir.path(), LedgerOptions::default()).unwrap();
-    let (sender, committed) = channel();
-    let mut count = 0;
-    for schedule in schedules {
-        for (entry, head) in schedule.entries.iter().zip(&schedule.heads) {
-            let append = Append {
-                process: schedule.process,
-                entry: entry.clone(),
-                head: *head,
-                content: None,
-                queued_at: entry.timestamp,
-                upload: Upload::Now,
-            };
-            let sender = sender.clone();
-            ledger.append(append, Box::new(move |outcome| sender.send(outcome.is_ok()).unwrap()));
-            count += 1;
-        }
-    }
-    assert!(committed.iter().take(count).all(|done| done));
+    append_schedules(&ledger, schedules);
     ledger.set_scheduler(user().address()).unwrap();
-    ledger.set_block_height(42);
+    ledger.set_block_height(KeptHeight { height: 42, told: None });
     ledger
 }
 
@@ -82,7 +65,7 @@ async fn ledger_and_model_answer_the_same_to_every_combination_of_bounds() {
             for (cursor, limit) in
                 [(Cursor::Nonce, 1), (Cursor::Timestamp, 2), (Cursor::Timestamp, 100)]
             {
-                let query = PageQuery { bounds, cursor, limit };
+                let query = PageQuery { bounds, cursor, limit, ..PageQuery::default() };
                 let expected = model.find(id, None, query).await.unwrap().unwrap();
                 let found = ledger.find(id, None, query).await.unwrap().unwrap();
                 assert_eq!(found, expected, "{query:?} of {}", schedule.process);

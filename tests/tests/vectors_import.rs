@@ -146,8 +146,10 @@ async fn arbundles_messages_are_refused_cleanly_and_can_be_assigned() {
         site.client.post(&item).await.error(status);
         site.gateway.hold(&item);
         let answer = site.client.assign(&process.to_string(), &item.id().to_string(), "").await;
-        // The schemes sign the same contents, so what is assigned twice is known by arbundles' hash.
-        if contents.insert(vector.index["dedupe_deep_hash_ordered"].to_string()) {
+        // What is assigned twice is known by its signer and by arbundles' hash of its content.
+        let index = &vector.index;
+        let content = [&index["dedupe_deep_hash_ordered"], &index["owner_address_sha256"]];
+        if contents.insert(content.map(Value::to_string)) {
             let assignment = answer.ok()["id"].as_str().unwrap().to_owned();
             let node = site.client.get(&format!("/{assignment}")).await.ok();
             assert_eq!(node["message"], Value::Null);

@@ -24,8 +24,10 @@ use std::convert::Infallible;
 /// For what can never change; the longest age that caches understand (a year).
 pub(crate) const FOR_EVER: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
-/// For what may change with the next message: keep it, but ask before using it.
-pub(crate) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// For what may change with the next message: keep it, but ask before using it. `private`, because a shared cache may
+/// send what it holds when the origin answers 5xx, and `no-cache` alone does not keep CloudFront from that (AWS,
+/// "Manage how long content stays in the cache").
+pub(crate) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// For what holds at this moment only.
 pub(crate) const NEVER: HeaderValue = HeaderValue::from_static("no-store");
 

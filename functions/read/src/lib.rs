@@ -8,6 +8,7 @@
 mod answer;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod page;
 mod question;
 mod routes;
 mod settings;

@@ -7,7 +7,7 @@ use rota_read::ReadState;
 use rota_read::lambda::{DatabaseAuth, Settings, meter, router};
 use rota_readmodel::ReadModel;
 use rota_schedule::{Clock, SystemClock};
-use rota_service::{Env, Stop, logs, trace};
+use rota_service::{Env, Stop, logs, reference_notices, trace};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
@@ -15,7 +15,9 @@ fn main() -> anyhow::Result<()> {
     let platform = Platform::read(&mut env)
         .context("this is a Lambda function: `cargo lambda watch` runs it on this machine")?;
     let settings = Settings::read(&mut env)?;
+    let notices = reference_notices(&env)?;
     logs::init(settings.function.log_format, &settings.function.log_filter)?;
+    notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     tokio::runtime::Runtime::new()?.block_on(run(platform, settings))
 }
 
@@ -25,6 +27,7 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
         tracing::warn!("DATABASE_URL and READ_STALENESS_MAX are not set: only history can be read");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let page_bytes_max = settings.page_bytes_max();
     let mut model = settings.model;
     if let Some(archive) = settings.archive {
         model.archive = Some(archive.archive().await);
@@ -34,7 +37,8 @@ async fn run(platform: Platform, settings: Settings) -> anyhow::Result<()> {
     }
     let reader = ReadModel::new(model, Arc::clone(&clock));
     let meter = meter(&reader, settings.function.namespace, Arc::clone(&clock));
-    let app = router(Arc::new(ReadState { reader, clock }), settings.function.concurrency, meter);
+    let state = ReadState { reader, clock, page_bytes_max };
+    let app = router(Arc::new(state), settings.function.concurrency, meter);
     let stop = Stop::on_signals()?;
     Ok(serve(app, settings.function.response, platform, &stop).await?)
 }

@@ -45,6 +45,7 @@ impl Question {
             .number(bounds.after_time)
             .number(bounds.to_time)
             .number(Some(query.page.limit.into()))
+            .number(Some(query.page.bytes_max as u64))
             .flag(query.page.cursor == Cursor::Nonce)
             .flag(query.show_anchor)
             .finish()
@@ -149,6 +150,7 @@ mod tests {
             "from=0",
             "to=0",
             "show-anchor",
+            "bytes-max=4194304",
             "from=1&to=1",
             &format!("process-id={other}"),
         ]
@@ -185,6 +187,7 @@ mod tests {
             ("", "limit=100"),
             ("from=1&to=2", "to=2&x=y&from=1"),
             ("limit=1000", "limit=99999"),
+            ("", "bytes-max=99999999999"),
             ("from=-1", "from="),
             (&format!("process-id={id}"), &format!("proc-id={id}")),
         ] {
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn tags_are_pinned() {
         let question = Question::find(ID, &ReadQuery::default());
-        assert_eq!(question.tag(Depends::OnHead(7)), "m-CEDOqmMybl8WmDQKdgqg.7");
+        assert_eq!(question.tag(Depends::OnHead(7)), "Wz7phbHRUZLbf-hOmgiSmQ.7");
     }
 
     #[test]

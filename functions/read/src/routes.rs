@@ -1,6 +1,7 @@
 //! The routes, one function each.
 
 use crate::answer::{Asked, momentary};
+use crate::page;
 use crate::question::{Depends, Question};
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -18,6 +19,9 @@ pub struct ReadState<R> {
     pub reader: R,
     /// For `/timestamp` and `/`.
     pub clock: Arc<dyn Clock>,
+    /// The most bytes of a page: [`rota_schedule::PAGE_BYTES_MAX`] where answers are streamed,
+    /// [`rota_schedule::PAGE_PART_BYTES_MAX`] where they are held until they are whole.
+    pub page_bytes_max: usize,
 }
 
 /// The GET routes of the contract, without `/health` and `/metrics`, which belong to the server.
@@ -38,7 +42,8 @@ async fn message_or_page<R: ScheduleReader>(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let query = ReadQuery::parse(query.as_deref())?;
+    let mut query = ReadQuery::parse(query.as_deref())?;
+    query.page.bytes_max = query.page.bytes_max.min(state.page_bytes_max);
     if wants_bytes(&headers) {
         return signed_bundle(&state.reader, id, &query, &headers).await;
     }
@@ -51,10 +56,7 @@ async fn message_or_page<R: ScheduleReader>(
     }
     let found = state.reader.find(id, query.process, query.page).await?;
     match found.ok_or_else(|| unknown(id))? {
-        Found::Page(page) => {
-            let depends = if page.closed { Depends::Never } else { Depends::OnHead(page.head) };
-            asked.answer(depends, || rota_wire::page(&page, query.page.cursor, query.show_anchor))
-        }
+        Found::Page(page) => page::answer(&state, &asked, ProcessId::new(id), page, &query).await,
         Found::Entry(entry) => {
             let depends = entry_depends(&entry, id, query.process);
             asked.answer(depends, || rota_wire::node(&entry, query.show_anchor))

@@ -5,8 +5,8 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
@@ -37,7 +37,16 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// The answer is an item or a bundle, and no text about one.
     pub(crate) is_octets: bool,
+    /// When it is worth trying again.
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
+}
+
+/// Why there is no answer.
+pub(crate) struct NoAnswer {
+    /// Nobody was reached, so nothing was done.
+    pub(crate) is_unsent: bool,
+    pub(crate) error: anyhow::Error,
 }
 
 /// The body of every error (contract §3).
@@ -78,9 +87,13 @@ impl Client {
     }
 
     /// `POST` to the base.
-    pub(crate) async fn post(&self, query: &[(&str, &str)], body: Bytes) -> anyhow::Result<Answer> {
+    pub(crate) async fn try_post(
+        &self,
+        query: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, NoAnswer> {
         let request = self.http.post(self.join(&[], query)).header(CONTENT_TYPE, OCTETS);
-        self.send(request.body(body)).await
+        self.try_send(request.body(body)).await
     }
 
     fn join(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
@@ -96,9 +109,22 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
-        let mut response = request.send().await.map_err(|error| self.no_answer(error))?;
+        self.try_send(request).await.map_err(|no_answer| no_answer.error)
+    }
+
+    async fn try_send(&self, request: RequestBuilder) -> Result<Answer, NoAnswer> {
+        let response = request.send().await.map_err(|error| NoAnswer {
+            is_unsent: error.is_connect(),
+            error: self.no_answer(error),
+        })?;
+        self.read(response).await.map_err(|error| NoAnswer { is_unsent: false, error })
+    }
+
+    async fn read(&self, mut response: Response) -> anyhow::Result<Answer> {
         let status = response.status();
         let is_octets = response.headers().get(CONTENT_TYPE) == Some(&OCTETS);
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.no_answer(error))? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -106,7 +132,8 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, is_octets, body: body.freeze() })
+        let retry_after = retry_after.map(Duration::from_secs);
+        Ok(Answer { status, is_octets, retry_after, body: body.freeze() })
     }
 
     fn no_answer(&self, error: reqwest::Error) -> anyhow::Error {

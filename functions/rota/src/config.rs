@@ -1,6 +1,7 @@
 //! `rota config`: which settings are in force, and where each comes from.
 
 use crate::local::LocalArgs;
+use crate::notices::{self, Server};
 use crate::output;
 use crate::settings::{Settings, environment};
 use rota_service::Env;
@@ -11,18 +12,20 @@ use std::process::ExitCode;
 pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
     let mut env = environment(args)?;
     Settings::read(&mut env)?;
-    print(&env);
+    print(&env, &notices::of(&env, Server::Local)?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints one line a setting. Secrets are masked by whoever reads them, and so are the passwords of
-/// URLs; the queries of URLs are masked here, because some services take a key there.
-pub(crate) fn print(env: &Env) {
+/// Prints one line a setting, then what there is to say about them. Secrets are masked by whoever reads
+/// them, and so are the passwords of URLs; the queries of URLs are masked here, because some services take
+/// a key there.
+pub(crate) fn print(env: &Env, notices: &[String]) {
     for setting in env.report() {
         let value =
             setting.value.as_deref().map_or_else(|| "(not set)".to_owned(), without_queries);
         output::line(&format!("{:<28} {:<36} {}", setting.name, value, setting.source));
     }
+    notices::print(notices);
 }
 
 /// The text, or list of texts, with the query of every URL masked.

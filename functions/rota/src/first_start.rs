@@ -3,7 +3,7 @@
 
 use crate::output;
 use anyhow::Context as _;
-use rota_ans104::{Wallet, WalletKind};
+use rota_ans104::{Address, Wallet, WalletKind};
 use rota_service::Setting;
 use rota_service::config::MASK;
 use std::fs::DirBuilder;
@@ -46,7 +46,7 @@ impl Setting for GivenWallet {
 pub(crate) enum WalletSource {
     /// `SU_WALLET`: nothing is read or written.
     Given(GivenWallet),
-    /// `SU_WALLET_PATH`: a file, which a first start makes.
+    /// `SU_WALLET_PATH`: a file.
     File(PathBuf),
 }
 
@@ -57,19 +57,57 @@ pub(crate) struct SchedulerWallet {
     pub(crate) origin: String,
 }
 
-/// Finds or makes the wallet of a scheduler.
-pub(crate) fn scheduler_wallet(source: &WalletSource) -> anyhow::Result<SchedulerWallet> {
-    match source {
-        WalletSource::Given(GivenWallet(given)) => {
-            Ok(SchedulerWallet { wallet: given.clone(), origin: "from SU_WALLET".to_owned() })
-        }
-        WalletSource::File(path) => {
-            let found = wallet(path, SCHEDULER_WALLET)?;
-            let made = if found.created { "created" } else { "loaded" };
-            let origin = format!("{made} {}", path.display());
-            Ok(SchedulerWallet { wallet: Arc::new(found.wallet), origin })
+/// A scheduler's wallet, or where there is none.
+pub(crate) enum MaybeWallet {
+    There(SchedulerWallet),
+    Absent(PathBuf),
+}
+
+impl MaybeWallet {
+    /// The wallet of a scheduler that has a database. Others may have it, so it must be there.
+    pub(crate) fn shared(&self) -> anyhow::Result<&SchedulerWallet> {
+        match self {
+            Self::There(found) => Ok(found),
+            Self::Absent(path) => Err(anyhow::anyhow!(
+                "there is no wallet at {}, and the machines of a database share one\n  \
+                 If others write to this database, give this machine their wallet: its file in \
+                 SU_WALLET_PATH, or its content in SU_WALLET.\n  \
+                 If this is the first machine, make the wallet once: rota wallet new",
+                path.display()
+            )),
         }
     }
+}
+
+/// Looks for the wallet of a scheduler. Makes none.
+pub(crate) fn scheduler_wallet(source: &WalletSource) -> anyhow::Result<MaybeWallet> {
+    match source {
+        WalletSource::Given(GivenWallet(given)) => {
+            let origin = "from SU_WALLET".to_owned();
+            Ok(MaybeWallet::There(SchedulerWallet { wallet: given.clone(), origin }))
+        }
+        WalletSource::File(path) => Ok(match existing(path)? {
+            Some(wallet) => MaybeWallet::There(SchedulerWallet::of(wallet, "loaded", path)),
+            None => MaybeWallet::Absent(path.clone()),
+        }),
+    }
+}
+
+impl SchedulerWallet {
+    /// The address of whoever signs with it.
+    pub(crate) fn address(&self) -> Address {
+        self.wallet.address()
+    }
+
+    fn of(wallet: Wallet, made: &str, path: &Path) -> Self {
+        Self { wallet: Arc::new(wallet), origin: format!("{made} {}", path.display()) }
+    }
+}
+
+/// Makes the wallet of a scheduler that has never signed.
+pub(crate) fn first_wallet(path: &Path) -> anyhow::Result<SchedulerWallet> {
+    let wallet = new_wallet(path, SCHEDULER_WALLET)?;
+    Ok(SchedulerWallet::of(wallet, "created", path))
 }
 
 /// Makes the data directory unless it is there.
@@ -83,17 +121,23 @@ pub(crate) fn data_dir(dir: &Path) -> anyhow::Result<()> {
 
 /// Loads the wallet, or makes one of this kind where there is no file.
 pub(crate) fn wallet(path: &Path, kind: WalletKind) -> anyhow::Result<FoundWallet> {
-    if !path
-        .try_exists()
-        .with_context(|| format!("cannot look for the wallet {}", path.display()))?
-    {
-        return Ok(FoundWallet { wallet: new_wallet(path, kind)?, created: true });
+    match existing(path)? {
+        Some(wallet) => Ok(FoundWallet { wallet, created: false }),
+        None => Ok(FoundWallet { wallet: new_wallet(path, kind)?, created: true }),
+    }
+}
+
+/// Loads the wallet, if there is a file.
+fn existing(path: &Path) -> anyhow::Result<Option<Wallet>> {
+    let is_there = path.try_exists();
+    if !is_there.with_context(|| format!("cannot look for the wallet {}", path.display()))? {
+        return Ok(None);
     }
     let wallet = load_wallet(path)?;
     if !Wallet::file_is_private(path)? {
         tracing::warn!(path = %path.display(), "others can read the wallet file; set its mode to 0600");
     }
-    Ok(FoundWallet { wallet, created: false })
+    Ok(Some(wallet))
 }
 
 /// Loads a wallet that must be there.

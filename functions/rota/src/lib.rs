@@ -9,8 +9,11 @@ mod config;
 mod first_start;
 mod fleet;
 mod health;
+mod height;
+mod identity;
 mod item;
 mod local;
+mod notices;
 mod output;
 mod read_metrics;
 mod router;
@@ -39,7 +42,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a complete scheduler on this machine (the default).
-    Local(local::LocalArgs),
+    Local(local::StartArgs),
     /// Run one of several writers, or stand by for one.
     Writer(writer::WriterArgs),
     /// Run the one address of many writers.
@@ -83,7 +86,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let outcome = match cli.command.unwrap_or(Command::Local(local::LocalArgs::default())) {
+    let outcome = match cli.command.unwrap_or(Command::Local(local::StartArgs::default())) {
         Command::Local(args) => local::run(&args),
         Command::Writer(args) => writer::run(&args),
         Command::Router(args) => router::run(&args),

@@ -1,6 +1,9 @@
 //! `rota local`: a complete scheduler in one process, on the embedded ledger.
 
 use crate::first_start::{self, SchedulerWallet};
+use crate::height;
+use crate::identity::{self, IdentityArgs};
+use crate::notices::{self, Server};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
@@ -8,6 +11,7 @@ use crate::shortage;
 use axum::Router;
 use clap::Args;
 use rota_ledger::Ledger;
+use rota_schedule::DatabaseId;
 use rota_service::Stop;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +24,7 @@ const REOPENINGS_MAX: u32 = 10;
 /// So much longer is each pause before the next try.
 const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
-/// Flags of `rota local` and `rota config`.
+/// Flags of all that looks at a scheduler's settings.
 #[derive(Args, Default)]
 pub(crate) struct LocalArgs {
     /// Address to listen on [env: HOST] [default: 127.0.0.1]
@@ -34,20 +38,40 @@ pub(crate) struct LocalArgs {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// Runs until a signal.
-pub(crate) fn run(args: &LocalArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(&mut environment(args)?)?;
-    scheduler::run(settings, serve)
+/// Flags of `rota local`.
+#[derive(Args, Default)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    local: LocalArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
-async fn serve(mut settings: Settings) -> anyhow::Result<()> {
+/// Runs until a signal.
+pub(crate) fn run(args: &StartArgs) -> anyhow::Result<ExitCode> {
+    let mut env = environment(&args.local)?;
+    let settings = Settings::read(&mut env)?;
+    let notices = notices::of(&env, Server::Local)?;
+    scheduler::run(settings, &notices, |settings| serve(settings, &args.identity))
+}
+
+async fn serve(mut settings: Settings, said: &IdentityArgs) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let wallet = first_start::scheduler_wallet(&settings.wallet)?;
+    let found = first_start::scheduler_wallet(&settings.wallet)?;
     let server = scheduler::bind(&settings)?;
     let stop = Stop::on_signals()?;
+    let database = settings.database.as_ref().map(|config| config.url.clone());
+    let known = match &database {
+        Some(url) => identity::of_database(url, found.shared()?.address(), said).await?,
+        None => None,
+    };
+    let base = Base::open(&mut settings, known).await?;
+    let wallet = identity::wallet_for(&base.ledger, found)?;
+    identity::of_ledger(&base.ledger, wallet.address(), database.as_ref(), known, said).await?;
     let announcement = Announcement::of(&settings, &wallet, server.local_addr());
-    let (mut run, mut scheduler, mut app) = begin(&mut settings, &wallet, &stop).await?;
-    announcement.print(&scheduler.ledger)?;
+    let without = settings.writer.without_height;
+    let (mut run, mut scheduler, mut app) = begin(base, &settings, &wallet, &stop).await?;
+    announcement.print(&scheduler.ledger, &height::shown(scheduler.height.get(), without))?;
     let mut door = Some(server);
     while let Some(server) = &door {
         let shortage =
@@ -68,7 +92,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<()> {
             return scheduler.finish().await;
         }
         scheduler.give_up().await;
-        (run, scheduler, app) = begin_again(&mut settings, &wallet, &stop).await?;
+        (run, scheduler, app) = begin_again(&mut settings, known, &wallet, &stop).await?;
     }
     Ok(())
 }
@@ -77,12 +101,12 @@ async fn serve(mut settings: Settings) -> anyhow::Result<()> {
 type Run = (Stop, Scheduler, Router);
 
 async fn begin(
-    settings: &mut Settings,
+    mut base: Base,
+    settings: &Settings,
     wallet: &SchedulerWallet,
     stop: &Stop,
 ) -> anyhow::Result<Run> {
     let run = stop.child();
-    let mut base = Base::open(settings).await?;
     base.log(settings, &run);
     let (settings, wallet) = (settings.clone(), wallet.wallet.clone());
     // Boxed: all that a start does is in it.
@@ -98,12 +122,17 @@ async fn begin(
 /// Begins as after a restart of the process. Requests wait in the queue of the socket meanwhile.
 async fn begin_again(
     settings: &mut Settings,
+    known: Option<DatabaseId>,
     wallet: &SchedulerWallet,
     stop: &Stop,
 ) -> anyhow::Result<Run> {
     let mut attempt = 0;
     loop {
-        match begin(settings, wallet, stop).await {
+        let begun = match Base::open(settings, known).await {
+            Ok(base) => begin(base, settings, wallet, stop).await,
+            Err(error) => Err(error),
+        };
+        match begun {
             Ok(run) => {
                 tracing::info!("the ledger is open again");
                 return Ok(run);
@@ -123,6 +152,7 @@ async fn begin_again(
 struct Announcement {
     url: String,
     wallet: String,
+    database: String,
     data_dir: String,
     uploads: Option<String>,
 }
@@ -132,7 +162,11 @@ impl Announcement {
         let kind = found.wallet.kind();
         Self {
             url: format!("http://{address}"),
-            wallet: format!("{} ({kind}, {})", found.wallet.address(), found.origin),
+            wallet: format!("{} ({kind}, {})", found.address(), found.origin),
+            database: settings.database.as_ref().map_or_else(
+                || "none, DATABASE_URL is not set (the ledger is all there is)".to_owned(),
+                |database| database.url.to_string(),
+            ),
             data_dir: settings.data_dir.display().to_string(),
             uploads: settings
                 .upload
@@ -141,7 +175,7 @@ impl Announcement {
         }
     }
 
-    fn print(&self, ledger: &Ledger) -> anyhow::Result<()> {
+    fn print(&self, ledger: &Ledger, height: &str) -> anyhow::Result<()> {
         // Before anything is promised: a damaged ledger may show it only now.
         let is_new = ledger.processes()?.next().transpose()?.is_none();
         let waiting = ledger.outbox_stats().depth;
@@ -151,7 +185,9 @@ impl Announcement {
         });
         output::line(&format!("rota is ready at {}", self.url));
         output::line(&format!("  wallet   {}", self.wallet));
+        output::line(&format!("  database {}", self.database));
         output::line(&format!("  data     {}", self.data_dir));
+        output::line(&format!("  height   {height}"));
         output::line(&format!("  uploads  {uploads}"));
         if is_new {
             output::line("Next, in another terminal, spawn a process:");

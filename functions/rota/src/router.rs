@@ -1,6 +1,7 @@
 //! `rota router`: one address for many writers, over a directory in DynamoDB or Postgres.
 
 use crate::local::LocalArgs;
+use crate::notices;
 use crate::output;
 use crate::scheduler::FLUSH_MAX;
 use crate::server;
@@ -85,11 +86,13 @@ pub(crate) fn run(args: &RouterArgs) -> anyhow::Result<ExitCode> {
     let flags = LocalArgs { host: args.host, port: args.port, data_dir: None };
     let mut env = environment(&flags)?;
     let settings = Settings::read(&mut env)?;
+    let notices = notices::of(&env, notices::Server::Router)?;
     if args.show_config {
-        crate::config::print(&env);
+        crate::config::print(&env, &notices);
         return Ok(ExitCode::SUCCESS);
     }
     logs::init(settings.log_format, &settings.log_filter)?;
+    notices::log(&notices);
     let files = OpenFiles::raise()?;
     let connections_max = files.routed();
     tracing::info!(open_files = files.max, connections_max, "files that may be open");

@@ -1,6 +1,8 @@
 //! Everything of a scheduler but its HTTP server: what `rota local` and `rota writer` run.
 
 use crate::checkpoint;
+use crate::height::{self, Kept};
+use crate::notices;
 use crate::read_metrics::ReadCollector;
 use crate::server::{self, Watch};
 use crate::settings::{Settings, UploadSettings};
@@ -12,13 +14,10 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rota_ans104::{Address, Signer, Wallet};
 use rota_ledger::{Ledger, LedgerOptions, OPEN_TABLES_MAX};
-use rota_permaweb::{
-    Bundler, BundlerConfig, Cache, Gateway, HEIGHT_POLL_INTERVAL_DEFAULT, HeightCache,
-    run_height_poller,
-};
+use rota_permaweb::{Bundler, BundlerConfig, Cache, Gateway, HeightCache};
 use rota_read::ReadState;
 use rota_readmodel::{ReadModel, ReadModelConfig};
-use rota_schedule::{Clock, SystemClock};
+use rota_schedule::{Clock, DatabaseId, PAGE_BYTES_MAX, SystemClock};
 use rota_service::{HttpMetrics, OpenFiles, Server, ServerLimits, Stop, logs, trace};
 use rota_writer::{
     Archiver, CacheQueue, Cacher, Database, Membership, Uploader, UploaderParts, Writer,
@@ -40,11 +39,13 @@ const ASYNC_THREADS_MIN: usize = 4;
 /// Runs a server with its logs and threads until it ends.
 pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
     settings: Settings,
+    notices: &[String],
     serve: impl FnOnce(Settings) -> F,
 ) -> anyhow::Result<ExitCode> {
     #[cfg(all(feature = "failpoints", debug_assertions))]
     let _failpoints = fail::FailScenario::setup();
     logs::init(settings.log_format, &settings.log_filter)?;
+    notices::log(notices);
     let files = OpenFiles::raise()?;
     tracing::info!(open_files = files.max, shares = ?files.shares(), "files that may be open");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -82,12 +83,15 @@ pub(crate) struct Base {
 
 impl Base {
     /// Opens the ledger; from then on nobody else does. Where there is none it is made from the newest
-    /// checkpoint, if there is one.
-    pub(crate) async fn open(settings: &mut Settings) -> anyhow::Result<Self> {
+    /// checkpoint, if there is one, and if it is of this database.
+    pub(crate) async fn open(
+        settings: &mut Settings,
+        database: Option<DatabaseId>,
+    ) -> anyhow::Result<Self> {
         settings.open_archive().await;
         if let Some(archive) = &settings.archive {
             let checkpoints = archive.checkpoints(&settings.writer_name).await;
-            checkpoint::restore_if_absent(&checkpoints, &settings.ledger_dir()).await?;
+            checkpoint::restore_if_absent(&checkpoints, &settings.ledger_dir(), database).await?;
         }
         let mut registry = Registry::default();
         let http = HttpMetrics::register(&mut registry);
@@ -124,11 +128,13 @@ impl Base {
 pub(crate) struct Scheduler {
     pub(crate) ledger: Ledger,
     pub(crate) writer: Writer,
+    pub(crate) height: HeightCache,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Scheduler {
-    /// Starts all that works on a ledger; the routes are the second part.
+    /// Starts all that works on a ledger, whose wallet and database were compared ([`crate::identity`]); the routes are
+    /// the second part.
     pub(crate) async fn start(
         settings: Settings,
         wallet: Arc<Wallet>,
@@ -137,14 +143,14 @@ impl Scheduler {
         stop: &Stop,
     ) -> anyhow::Result<(Self, Router)> {
         let Base { mut registry, http, writer_metrics, ledger, vitals, log } = base;
-        note_scheduler(&ledger, &wallet)?;
         let archiver = archiver(&settings, &ledger).await;
         let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
         let (cacher, cache) = cacher(&settings, &ledger, &writer_metrics)?.unzip();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer: Arc<dyn Signer> = wallet;
         let gateway = Gateway::new(settings.gateway)?;
-        let height = HeightCache::starting_at(ledger.block_height());
+        let kept = Kept::of(&ledger, database.as_ref(), clock.now());
+        let height = kept.cache.clone();
         let read = read_routes(settings.read, &ledger, &clock, &mut registry);
         let writer = Writer::start(
             settings.writer,
@@ -163,7 +169,7 @@ impl Scheduler {
             },
         )?;
         vitals.writes(writer.clone(), database.clone(), height.clone());
-        let poll = poll_height(gateway.clone(), height, ledger.clone(), stop.clone());
+        let poll = kept.poll(gateway.clone(), ledger.clone(), clock.clone(), stop.clone());
         let mut tasks = vec![tokio::spawn(poll)];
         tasks.extend(log);
         if let Some(database) = database.clone() {
@@ -178,6 +184,7 @@ impl Scheduler {
             let (interval, metrics) = (settings.checkpoint_interval, writer_metrics.clone());
             tasks.push(tokio::spawn(archiver.run(database, interval, metrics, stop.clone())));
         }
+        height::first_poll(&height).await;
         let watch = Watch {
             registry,
             writer_metrics,
@@ -186,12 +193,12 @@ impl Scheduler {
             clock,
             show_metrics: settings.metrics,
         };
-        Ok((Self { ledger, writer, tasks }, server::router(read, watch, &http)))
+        Ok((Self { ledger, writer, height, tasks }, server::router(read, watch, &http)))
     }
 
     /// Commits what is in flight, lets the tasks record what they did, and closes the ledger.
     pub(crate) async fn finish(self) -> anyhow::Result<()> {
-        let Self { ledger, writer, tasks } = self;
+        let Self { ledger, writer, tasks, .. } = self;
         for task in tasks {
             task.await?;
         }
@@ -225,14 +232,7 @@ async fn database(
     address: Address,
     metrics: &WriterMetrics,
 ) -> anyhow::Result<Option<Database>> {
-    let Some(config) = settings.database.clone() else {
-        let waiting = ledger.provisional_after(None, 1)?;
-        anyhow::ensure!(
-            waiting.is_empty(),
-            "the ledger holds entries that a database has not committed: set DATABASE_URL to it"
-        );
-        return Ok(None);
-    };
+    let Some(config) = settings.database.clone() else { return Ok(None) };
     let url = config.url.clone();
     let opened = Database::open(config, ledger, address, metrics).await;
     Ok(Some(opened.with_context(|| format!("cannot start on the database {url}"))?))
@@ -245,28 +245,22 @@ fn read_routes(
     clock: &Arc<dyn Clock>,
     registry: &mut Registry,
 ) -> Router {
-    let clock = clock.clone();
+    let (clock, page_bytes_max) = (clock.clone(), PAGE_BYTES_MAX);
     match database {
-        None => rota_read::router(Arc::new(ReadState { reader: ledger.clone(), clock })),
+        None => {
+            let reader = ledger.clone();
+            rota_read::router(Arc::new(ReadState { reader, clock, page_bytes_max }))
+        }
         Some(config) => {
             let reader = ReadModel::new(config, clock.clone());
             registry.register_collector(Box::new(ReadCollector(reader.clone())));
-            rota_read::router(Arc::new(ReadState { reader, clock }))
+            rota_read::router(Arc::new(ReadState { reader, clock, page_bytes_max }))
         }
     }
 }
 
 fn seed() -> [u8; 32] {
     rand::make_rng::<StdRng>().random()
-}
-
-/// Writes down whose ledger this is, and warns if it was another wallet's.
-fn note_scheduler(ledger: &Ledger, wallet: &Wallet) -> anyhow::Result<()> {
-    let address = wallet.address();
-    if let Some(before) = ledger.set_scheduler(address)?.filter(|before| *before != address) {
-        tracing::warn!(%before, now = %address, "this ledger was signed by another wallet so far");
-    }
-    Ok(())
 }
 
 fn uploader(
@@ -297,9 +291,4 @@ fn cacher(
     let config = settings.upload.as_ref().and_then(|upload| upload.cache.clone());
     let Some(config) = config else { return Ok(None) };
     Ok(Some(Cacher::new(Cache::new(config)?, ledger.clone(), metrics.clone())))
-}
-
-async fn poll_height(gateway: Gateway, height: HeightCache, ledger: Ledger, stop: Stop) {
-    let keep = move |height| ledger.set_block_height(height);
-    run_height_poller(gateway, height, HEIGHT_POLL_INTERVAL_DEFAULT, keep, stop.wait()).await;
 }

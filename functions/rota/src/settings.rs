@@ -2,6 +2,7 @@
 //! the reference SU where it has one for the same thing.
 
 use crate::first_start::WalletSource;
+use crate::height;
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_archive::ArchiveSettings;
@@ -14,7 +15,8 @@ use rota_service::emf::Namespace;
 use rota_service::trace::TraceSettings;
 use rota_service::{ByteSize, ConfigError, Env, LogFormat, Setting};
 use rota_writer::{
-    AckAfter, CHECKPOINT_INTERVAL_DEFAULT, DatabaseConfig, UploadMode, WriterConfig,
+    AckAfter, CHECKPOINT_INTERVAL_DEFAULT, DatabaseConfig, ITEM_BYTES_MAX_DEFAULT, UploadMode,
+    WriterConfig,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,8 +29,6 @@ const CACHE_NODE: &str = "https://cache.forward.computer";
 const PORT_DEFAULT: u16 = 9000;
 /// A writer that is the only one needs no name of its own.
 pub(crate) const WRITER_NAME_DEFAULT: &str = "main";
-/// The largest item unless configured otherwise, in bytes (the reference's default).
-const ITEM_BYTES_MAX_DEFAULT: ByteSize = ByteSize(10 << 20);
 const CPUS_FALLBACK: usize = 2;
 
 /// Where what is committed is uploaded to.
@@ -120,6 +120,7 @@ impl Settings {
                 item_bytes_max: item_bytes_max(env)?.0,
                 deep_hash_checks: env.or("ENABLE_DEEP_HASH_CHECKS", true)?,
                 process_assignment: env.or("ENABLE_PROCESS_ASSIGNMENT", true)?,
+                without_height: height::without_height(env),
                 cpus: std::thread::available_parallelism().map_or(CPUS_FALLBACK, usize::from),
             },
             metrics: env.or("ENABLE_METRICS", true)?,
@@ -163,7 +164,7 @@ pub(crate) fn address(env: &mut Env) -> Result<SocketAddr, ConfigError> {
 
 /// The largest item.
 pub(crate) fn item_bytes_max(env: &mut Env) -> Result<ByteSize, ConfigError> {
-    env.or("MAX_MESSAGE_SIZE_BYTES", ITEM_BYTES_MAX_DEFAULT)
+    env.or("MAX_MESSAGE_SIZE_BYTES", ByteSize(ITEM_BYTES_MAX_DEFAULT))
 }
 
 /// Where everything lies that a scheduler keeps.
@@ -206,9 +207,11 @@ pub(crate) fn environment(args: &LocalArgs) -> Result<Env, ConfigError> {
 
 fn gateway(env: &mut Env) -> anyhow::Result<GatewayConfig> {
     let arweave_net = Url::parse(ARWEAVE_NET).context("the default gateway")?;
+    let gateway_url = env.or("GATEWAY_URL", arweave_net)?;
     Ok(GatewayConfig {
-        gateway_url: env.or("GATEWAY_URL", arweave_net.clone())?,
-        arweave_url: env.or("ARWEAVE_URL", arweave_net)?,
+        // As in the reference, the gateway stands in for the node.
+        arweave_url: env.or("ARWEAVE_URL", gateway_url.clone())?,
+        gateway_url,
         graphql_url: env.get("GRAPHQL_URL")?,
         arweave_url_list: env.or("ARWEAVE_URL_LIST", Vec::new())?,
         timeout: env.or("GATEWAY_TIMEOUT", REQUEST_TIMEOUT_DEFAULT)?,

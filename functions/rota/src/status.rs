@@ -4,6 +4,7 @@
 //! What it does not say (metrics may be off, and other schedulers have others) is left out.
 
 use crate::client::{Client, URL_DEFAULT, block_on};
+use crate::height;
 use crate::output::{self, field, thousands};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ struct Status {
     /// Why it is not healthy.
     reason: Option<String>,
     address: Option<String>,
+    /// Contract §3 has no word for "not known": the scheduler says 0 then.
     block_height: Option<u64>,
     #[serde(flatten)]
     numbers: Numbers,
@@ -61,6 +63,12 @@ struct TimestampAnswer {
     block_height: String,
 }
 
+impl TimestampAnswer {
+    fn height(&self) -> Option<u64> {
+        self.block_height.parse().ok().filter(|height| *height > 0)
+    }
+}
+
 /// Asks, prints, and fails if the scheduler is not healthy or not there.
 pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.url)?;
@@ -84,7 +92,7 @@ async fn ask(client: &Client) -> anyhow::Result<Status> {
         healthy,
         reason: (!healthy).then(|| health.reason()),
         address: address.map(|answer| answer.address),
-        block_height: timestamp.and_then(|answer| answer.block_height.parse().ok()),
+        block_height: timestamp.and_then(|answer| answer.height()),
         numbers: Numbers::read(&String::from_utf8_lossy(&metrics)),
     })
 }
@@ -131,7 +139,7 @@ fn print(status: &Status) {
         }
     };
     show("address", address.clone());
-    show("height", block_height.map(height));
+    show("height", height(*block_height, status.healthy));
     let since_start = |number| format!("{} since its start", thousands(number));
     show("entries", numbers.entries_committed.map(since_start));
     show("requests", numbers.requests.map(since_start));
@@ -142,9 +150,9 @@ fn print(status: &Status) {
     show("outbox", numbers.outbox_depth.map(|depth| outbox(depth, numbers.outbox_age_seconds)));
 }
 
-/// Contract §3: 0 until the scheduler has seen one.
-fn height(blocks: u64) -> String {
-    if blocks == 0 { "not known yet".to_owned() } else { thousands(blocks) }
+/// A scheduler that is healthy without a height has no gateway. One that needs a height gives it as the reason.
+fn height(blocks: Option<u64>, healthy: bool) -> Option<String> {
+    blocks.map(thousands).or_else(|| healthy.then(|| height::UNKNOWN.to_owned()))
 }
 
 /// What commits where; a scheduler without a database has term 0.
@@ -188,8 +196,11 @@ mod tests {
 
     #[test]
     fn what_is_not_there_has_no_number() {
-        assert_eq!(height(0), "not known yet");
-        assert_eq!(height(1_600_000), "1,600,000");
+        let told = |text: &str| TimestampAnswer { block_height: text.to_owned() }.height();
+        assert_eq!((told("000000000000"), told("000001600000")), (None, Some(1_600_000)));
+        assert_eq!(height(Some(1_600_000), false).unwrap(), "1,600,000");
+        assert_eq!(height(None, true).unwrap(), "no gateway: height unknown");
+        assert_eq!(height(None, false), None);
         assert_eq!(database(0, Some(0)), None);
         let shown = database(3, Some(1_200)).unwrap();
         assert_eq!(shown, "term 3, 1,200 entries waiting for it");

@@ -53,6 +53,8 @@ pub struct RouteConfig {
     pub owner_age_max: Duration,
     /// `PROXY_TIMEOUT`: how long a server may take to answer what was passed on to it.
     pub answer_max: Duration,
+    /// The most bytes of a page that is passed on, if answers are held until they are whole.
+    pub page_bytes_max: Option<usize>,
 }
 
 impl RouteConfig {
@@ -67,6 +69,7 @@ impl RouteConfig {
             body_max: env.or("ROUTE_BODY_MAX", body_max)?.0,
             owner_age_max: env.or("ROUTE_CACHE_MAX", OWNER_AGE_MAX_DEFAULT)?,
             answer_max: env.or("PROXY_TIMEOUT", ANSWER_MAX_DEFAULT)?,
+            page_bytes_max: None,
         })
     }
 }

@@ -3,8 +3,8 @@
 use crate::{RouteConfig, RouteMetrics, RouteState, routes};
 use axum::Router;
 use rota_directory::DirectorySettings;
-use rota_lambda::{FunctionSettings, Limits, Meter};
-use rota_schedule::{Directory, SystemClock};
+use rota_lambda::{FunctionSettings, Limits, Meter, ResponseMode};
+use rota_schedule::{Directory, PAGE_PART_BYTES_MAX, SystemClock};
 use rota_service::emf::{self, Namespace};
 use rota_service::{ByteSize, ConfigError, Env};
 use rota_wire::ApiError;
@@ -37,11 +37,12 @@ impl Settings {
     pub fn read(env: &mut Env) -> Result<Self, ConfigError> {
         let expects = "the name of a table in DynamoDB";
         let missing = ConfigError::Missing { name: "DIRECTORY_TABLE", expects };
-        Ok(Self {
-            route: RouteConfig::read(env, BODY_BYTES_MAX)?,
-            directory: DirectorySettings::read(env)?.ok_or(missing)?,
-            function: FunctionSettings::read(env, "ROUTE_CONCURRENCY_MAX", "rota-route")?,
-        })
+        let mut route = RouteConfig::read(env, BODY_BYTES_MAX)?;
+        let directory = DirectorySettings::read(env)?.ok_or(missing)?;
+        let function = FunctionSettings::read(env, "ROUTE_CONCURRENCY_MAX", "rota-route")?;
+        let is_buffered = function.response == ResponseMode::Buffer;
+        route.page_bytes_max = is_buffered.then_some(PAGE_PART_BYTES_MAX);
+        Ok(Self { route, directory, function })
     }
 }
 

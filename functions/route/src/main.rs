@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use rota_lambda::{Platform, serve};
 use rota_route::lambda::{Settings, router};
 use rota_route::{RouteMetrics, RouteState};
-use rota_service::{Env, Stop, logs, trace};
+use rota_service::{Env, Stop, logs, reference_notices, trace};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
@@ -12,7 +12,9 @@ fn main() -> anyhow::Result<()> {
     let platform = Platform::read(&mut env)
         .context("this is a Lambda function: `cargo lambda watch` runs it on this machine")?;
     let settings = Settings::read(&mut env)?;
+    let notices = reference_notices(&env)?;
     logs::init(settings.function.log_format, &settings.function.log_filter)?;
+    notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     tokio::runtime::Runtime::new()?.block_on(run(platform, settings))
 }
 

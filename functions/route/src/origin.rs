@@ -98,6 +98,13 @@ impl Origin {
     }
 }
 
+/// The same question for a page of at most so many bytes. One that gets too long by that stays as it is.
+pub(crate) fn with_bytes_max(asked: &Uri, max: usize) -> Uri {
+    let query = rota_wire::with_bytes_max(asked.query(), max);
+    let path = path_and_query(asked).split('?').next().unwrap_or_default();
+    Uri::from_maybe_shared(format!("{path}?{query}")).unwrap_or_else(|_| asked.clone())
+}
+
 /// What follows the origin in a request's target. `*` and what has no path name no resource: the root.
 fn path_and_query(asked: &Uri) -> &str {
     let text = asked.path_and_query().map_or("/", uri::PathAndQuery::as_str);
@@ -141,6 +148,19 @@ mod tests {
             assert_eq!(location("https://w.example", asked), format!("https://w.example{asked}"));
         }
         assert_eq!(location("http://w.example:81/su/", "/a"), "http://w.example:81/su/a");
+    }
+
+    #[test]
+    fn a_page_that_is_held_as_a_whole_is_asked_for_in_fewer_bytes() {
+        for (asked, expected) in [
+            ("/a", "/a?bytes-max=9"),
+            ("/a?limit=1", "/a?limit=1&bytes-max=9"),
+            ("http://other.example/a?limit=1", "/a?limit=1&bytes-max=9"),
+        ] {
+            assert_eq!(with_bytes_max(&asked.parse().unwrap(), 9), expected);
+        }
+        let long: Uri = format!("/a?{}", "x".repeat(65_520)).parse().unwrap();
+        assert_eq!(with_bytes_max(&long, 9), long);
     }
 
     #[test]

@@ -1,34 +1,26 @@
 //! The head of an item, read off the front of a body.
 //!
 //! Only as many chunks are taken as the head needs, nearly always one, and that one is not copied: it goes
-//! on in front of the rest.
+//! on in front of the rest. What the writer would refuse for its tags is refused here, so a head is short.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use rota_ans104::{Item, ParseError, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX};
+use rota_ans104::{Item, ParseError, TAGS_BYTES_MAX};
 use rota_schedule::{ProcessId, Refusal};
 use rota_wire::ApiError;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// A body that brings nothing for this long is given up.
 pub(crate) const BODY_STALL_MAX: Duration = Duration::from_secs(10);
 /// A head that is not there after this long is given up.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
-/// Bytes that a tag takes besides its name and value: two lengths, and at worst a block of its own.
-const TAG_FRAME_BYTES_MAX: usize = 40;
 /// Bytes of all fields before the tags, at the most: the longest signature and owner (RSA-4096), and flags,
 /// target, anchor and counts.
 const FIXED_BYTES_MAX: usize = 2 + 512 + 512 + 33 + 33 + 16;
-/// The most bytes of an item's head. A head that is longer breaks a limit of its tags.
-pub(crate) const HEAD_BYTES_MAX: usize =
-    FIXED_BYTES_MAX + TAGS_MAX * (TAG_NAME_BYTES_MAX + TAG_VALUE_BYTES_MAX + TAG_FRAME_BYTES_MAX);
-/// Heads above this size are rare, and only [`LARGE_HEADS_MAX`] of them are gathered at once. In bytes.
-const LARGE_HEAD_BYTES_MIN: usize = 64 << 10;
-/// At [`HEAD_BYTES_MAX`] each they take 34 MB.
-const LARGE_HEADS_MAX: usize = 64;
+/// The most bytes of an item's head. A head that is longer breaks the limit of all tags.
+const HEAD_BYTES_MAX: usize = FIXED_BYTES_MAX + TAGS_BYTES_MAX;
 
 /// What the head says about where the item belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,46 +56,28 @@ pub(crate) struct Peeked {
     pub(crate) rest: Body,
 }
 
-/// Takes heads off bodies; bounds what all of them hold.
-pub(crate) struct Peeker {
-    large: Semaphore,
+/// Reads the head of the item that `body` begins with.
+///
+/// # Errors
+/// It is no item, belongs nowhere, or does not arrive.
+pub(crate) async fn peek(body: Body) -> Result<Peeked, ApiError> {
+    let late = |_| Err(ApiError::Body("it was sent too slowly"));
+    timeout(HEAD_TIME_MAX, head(body)).await.unwrap_or_else(late)
 }
 
-impl Default for Peeker {
-    fn default() -> Self {
-        Self { large: Semaphore::new(LARGE_HEADS_MAX) }
-    }
-}
-
-impl Peeker {
-    /// Reads the head of the item that `body` begins with.
-    ///
-    /// # Errors
-    /// It is no item, belongs nowhere, or does not arrive.
-    pub(crate) async fn peek(&self, body: Body) -> Result<Peeked, ApiError> {
-        let late = |_| Err(ApiError::Body("it was sent too slowly"));
-        timeout(HEAD_TIME_MAX, self.head(body)).await.unwrap_or_else(late)
-    }
-
-    async fn head(&self, mut rest: Body) -> Result<Peeked, ApiError> {
-        let mut first = Bytes::new();
-        let mut slot = None;
-        loop {
-            let chunk = next_chunk(&mut rest).await?;
-            let ended = chunk.is_none();
-            first = joined(first, chunk.unwrap_or_default());
-            // Cheap while the head is cut short: tags are only read when all are there.
-            match Item::parse(first.clone()) {
-                Ok(item) => return Ok(Peeked { kind: Kind::of(&item)?, first, rest }),
-                Err(error) if ended || !may_go_on(&error, first.len()) => {
-                    return Err(ApiError::Item(error.to_string()));
-                }
-                Err(_) => {}
+async fn head(mut rest: Body) -> Result<Peeked, ApiError> {
+    let mut first = Bytes::new();
+    loop {
+        let chunk = next_chunk(&mut rest).await?;
+        let ended = chunk.is_none();
+        first = joined(first, chunk.unwrap_or_default());
+        // Cheap while the head is cut short: tags are only read when all are there.
+        match Item::parse_new(first.clone()) {
+            Ok(item) => return Ok(Peeked { kind: Kind::of(&item)?, first, rest }),
+            Err(error) if ended || !may_go_on(&error, first.len()) => {
+                return Err(ApiError::Item(error.to_string()));
             }
-            if first.len() >= LARGE_HEAD_BYTES_MIN && slot.is_none() {
-                let busy = |_| ApiError::Busy("too many large items are being routed");
-                slot = Some(self.large.try_acquire().map_err(busy)?);
-            }
+            Err(_) => {}
         }
     }
 }
@@ -138,7 +112,7 @@ fn joined(first: Bytes, chunk: Bytes) -> Bytes {
 mod tests {
     use super::*;
     use futures_util::{StreamExt as _, stream};
-    use rota_ans104::SignatureType;
+    use rota_ans104::{SignatureType, UnsignedItem};
     use rota_testkit::{message, spawn};
     use std::io;
 
@@ -146,10 +120,6 @@ mod tests {
         let chunks: Vec<io::Result<_>> =
             bytes.chunks(size).map(Bytes::copy_from_slice).map(Ok).collect();
         Body::from_stream(stream::iter(chunks))
-    }
-
-    async fn peek(body: Body) -> Result<Peeked, ApiError> {
-        Peeker::default().peek(body).await
     }
 
     #[tokio::test]
@@ -206,6 +176,38 @@ mod tests {
         let endless = first.chain(stream::repeat_with(move || Ok(chunk.clone())));
         let error = peek(Body::from_stream(endless)).await.unwrap_err();
         assert!(matches!(error, ApiError::Item(_)), "{error}");
+    }
+
+    /// A message whose tags have `len` bytes in all, between 4,000 and 7,000. Nobody signed it.
+    fn with_tag_bytes(len: usize) -> Item {
+        let tag = |value| ("n".to_owned(), "v".repeat(value));
+        let kind = ("Type".to_owned(), "Message".to_owned());
+        let mut tags = vec![kind, tag(2_000), tag(2_000), tag(0)];
+        let sized = |tags: Vec<(String, String)>| {
+            let target = Some([7; 32]);
+            let unsigned = UnsignedItem { target, tags, ..UnsignedItem::default() };
+            unsigned.with_signature(SignatureType::Ed25519, &[0; 32], &[0; 64]).unwrap()
+        };
+        // The length of the last value takes one byte more once it is not 0.
+        let missing = len - sized(tags.clone()).tag_bytes().len() - 1;
+        tags[3] = tag(missing);
+        sized(tags)
+    }
+
+    #[tokio::test]
+    async fn tags_above_the_limit_are_refused_before_they_arrive() {
+        let largest = with_tag_bytes(TAGS_BYTES_MAX);
+        assert_eq!(largest.tag_bytes().len(), TAGS_BYTES_MAX);
+        for size in [1, 100, 60_000] {
+            let peeked = peek(in_chunks(largest.bytes(), size)).await.unwrap();
+            assert_eq!(peeked.kind, Kind::Message(ProcessId::new([7; 32])), "{size}");
+        }
+        let larger = with_tag_bytes(6_000);
+        let head = larger.bytes().len() - 6_000;
+        let stalled = stream::iter([io::Result::Ok(larger.bytes().slice(..head))]);
+        let error = peek(Body::from_stream(stalled.chain(stream::pending()))).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("6000 bytes") && text.contains("4096"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
 //! GET: whoever has the schedule answers; best its owner, else any writer, for they read the same database.
 
-use crate::RouteState;
+use crate::proxy::Passing;
 use crate::writers::Target;
+use crate::{RouteMode, RouteState, origin};
 use axum::extract::{Request, State};
 use axum::http::request;
 use axum::response::Response;
@@ -73,11 +74,14 @@ async fn question<D: Directory>(
     path: Subject,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (asked, _) = request.into_parts();
+    let (mut asked, _) = request.into_parts();
     let to = match reader(state) {
         Some(reader) => reader,
         None => state.answerer(Subject::of(&asked, path)?).await?,
     };
+    if let (Some(max), RouteMode::Proxy) = (state.config.page_bytes_max, state.config.mode) {
+        asked.uri = origin::with_bytes_max(&asked.uri, max);
+    }
     state.hand(&to, &asked).await
 }
 

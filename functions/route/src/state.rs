@@ -2,7 +2,6 @@
 
 use crate::metrics::Source;
 use crate::owners::Owners;
-use crate::peek::Peeker;
 use crate::proxy::{Fault, PassError, Passing, Proxy};
 use crate::writers::{Target, Writers};
 use crate::{RouteConfig, RouteMetrics, RouteMode};
@@ -17,8 +16,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::interval;
 
-/// Bytes of spawns that are held at once: each is read whole, because its signature covers all of it.
-const SPAWN_BYTES_MAX: usize = 128 << 20;
+/// Bytes of small spawns that are held at once: each is read whole, because its signature covers all of it.
+const SMALL_SPAWNS_BYTES_MAX: usize = 32 << 20;
+/// Bytes of large spawns that are held at once; more where bodies may be so large.
+const LARGE_SPAWNS_BYTES_MAX: usize = 128 << 20;
 /// Signatures that are verified at once, unless the machine says how many processors it has.
 const VERIFIERS_FALLBACK: usize = 2;
 /// How long the owner of a process is believed if that writer shows no sign of life.
@@ -34,11 +35,16 @@ pub struct RouteState<D> {
     pub(crate) config: RouteConfig,
     pub(crate) writers: Writers,
     pub(crate) owners: Owners,
-    pub(crate) peeker: Peeker,
     pub(crate) proxy: Proxy,
     pub(crate) spawns: BodyBudget,
-    pub(crate) verifiers: Semaphore,
+    pub(crate) verifiers: Arc<Semaphore>,
     pub(crate) metrics: RouteMetrics,
+}
+
+/// Room for spawns: of two of the largest at least, since one peer gets half of it.
+fn spawns(body_max: u64) -> BodyBudget {
+    let body = usize::try_from(body_max).unwrap_or(usize::MAX);
+    BodyBudget::new(SMALL_SPAWNS_BYTES_MAX, LARGE_SPAWNS_BYTES_MAX.max(body.saturating_mul(2)))
 }
 
 impl<D: Directory> RouteState<D> {
@@ -49,11 +55,10 @@ impl<D: Directory> RouteState<D> {
             directory,
             writers: Writers::default(),
             owners: Owners::default(),
-            peeker: Peeker::default(),
             proxy: Proxy::new(config.answer_max),
+            spawns: spawns(config.body_max),
             config,
-            spawns: BodyBudget::new(SPAWN_BYTES_MAX),
-            verifiers: Semaphore::new(cpus),
+            verifiers: Arc::new(Semaphore::new(cpus)),
             metrics,
         }
     }

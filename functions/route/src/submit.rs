@@ -1,6 +1,6 @@
 //! `POST /`: to the writer of the process that the item is for.
 
-use crate::peek::{BODY_STALL_MAX, Kind, Peeked};
+use crate::peek::{BODY_STALL_MAX, Kind, Peeked, peek};
 use crate::proxy::Passing;
 use crate::state::point;
 use crate::writers::Target;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body::Body as _;
 use rota_ans104::{Address, Item};
 use rota_schedule::{Candidate, Directory, ProcessId, WriterName};
-use rota_service::{BodyError, read_body, trace};
+use rota_service::{BodyError, BodyLimits, Peer, read_body, trace};
 use rota_wire::{ApiError, Submission};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl<D: Directory> RouteState<D> {
     }
 
     async fn item(&self, asked: &request::Parts, body: Body) -> Result<Response, ApiError> {
-        let Peeked { kind, first, rest } = self.peeker.peek(body).await?;
+        let Peeked { kind, first, rest } = peek(body).await?;
         match kind {
             Kind::Message(process) => {
                 let to = self.owner_target(process).await?;
@@ -92,11 +92,11 @@ impl<D: Directory> RouteState<D> {
         asked: &request::Parts,
         body: Passing,
     ) -> Result<Response, ApiError> {
-        let max = usize::try_from(self.config.body_max).unwrap_or(usize::MAX);
-        let length = announced(&asked.headers);
-        let body = Body::new(body);
-        let read = read_body(body, length, max, &self.spawns, BODY_STALL_MAX, SPAWN_TIME_MAX).await;
-        let (bytes, permit) = read.map_err(|error| self.unread(&error))?;
+        let bytes_max = usize::try_from(self.config.body_max).unwrap_or(usize::MAX);
+        let limits = BodyLimits { bytes_max, stall: BODY_STALL_MAX, total: SPAWN_TIME_MAX };
+        let (length, peer) = (announced(&asked.headers), asked.extensions.get::<Peer>().copied());
+        let read = read_body(Body::new(body), length, limits, &self.spawns, peer).await;
+        let bytes = read.map_err(|error| self.unread(&error))?;
         let wallet = self.verified(bytes.clone()).await?;
         let owner = self.bind(process, wallet).await?;
         let to = self.living(&owner)?;
@@ -104,16 +104,17 @@ impl<D: Directory> RouteState<D> {
             return point(&to, asked);
         }
         let body = Passing::whole(bytes.clone());
-        let answer = self.deliver(process, &to, asked, body, Some(bytes)).await;
-        drop(permit);
-        answer
+        self.deliver(process, &to, asked, body, Some(bytes)).await
     }
 
     /// Checks a spawn by itself, off the async threads; gives the address of the wallet that signed it.
     async fn verified(&self, bytes: Bytes) -> Result<Address, ApiError> {
-        let Ok(_turn) = self.verifiers.acquire().await else { return Err(ApiError::Internal) };
+        let turn = Arc::clone(&self.verifiers).acquire_owned().await;
+        let Ok(turn) = turn else { return Err(ApiError::Internal) };
         let work = tokio::task::spawn_blocking(move || {
-            let item = Item::parse(bytes).map_err(|error| ApiError::Item(error.to_string()))?;
+            // Held to the end of the work, which goes on when the client is gone.
+            let _turn = turn;
+            let item = Item::parse_new(bytes).map_err(|error| ApiError::Item(error.to_string()))?;
             let verified = item.verify().map_err(|error| ApiError::Item(error.to_string()))?;
             let wallet = verified.item().owner_address();
             Candidate::of(verified, false)?;
@@ -151,6 +152,9 @@ impl<D: Directory> RouteState<D> {
             BodyError::Stalled => ApiError::Body("it was sent too slowly"),
             BodyError::Broken(_) => ApiError::Body("the connection broke"),
             BodyError::NoRoom => ApiError::Busy("too many bytes of spawns are in flight here"),
+            BodyError::PeerFull => {
+                ApiError::Busy("too many bytes of spawns from your address are in flight here")
+            }
         }
     }
 }

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use rota_ans104::{Item, ItemId};
 use rota_permaweb::PermawebError;
 use rota_schedule::{
-    Admitted, Candidate, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
+    Admitted, Candidate, Content, ContentHash, Exclude, Facts, MessageId, ProcessId, Refusal,
     settlement_depth,
 };
 use rota_service::trace;
 use rota_wire::ApiError;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -31,13 +32,15 @@ impl Writer {
 
     /// Off the async threads: hashing a large item takes tens of milliseconds.
     async fn verify(&self, body: Bytes) -> Result<Candidate, ApiError> {
-        let Ok(_permit) = self.verifiers().acquire().await else {
+        let Ok(turn) = Arc::clone(self.verifiers()).acquire_owned().await else {
             return Err(ApiError::NotAccepting("the scheduler is stopping"));
         };
         let content_checks = self.config().deep_hash_checks;
         let since = Instant::now();
         let work = tokio::task::spawn_blocking(move || {
-            let item = Item::parse(body).map_err(|error| ApiError::Item(error.to_string()))?;
+            // Held to the end of the work, which goes on when the client is gone.
+            let _turn = turn;
+            let item = Item::parse_new(body).map_err(|error| ApiError::Item(error.to_string()))?;
             let verified = item.verify().map_err(|error| ApiError::Item(error.to_string()))?;
             Ok(Candidate::of(verified, content_checks)?)
         });
@@ -110,7 +113,7 @@ impl Writer {
         ))
     }
 
-    async fn content_at_gateway(&self, id: MessageId) -> Result<Option<ContentHash>, ApiError> {
+    async fn content_at_gateway(&self, id: MessageId) -> Result<Option<Content>, ApiError> {
         let id = ItemId::from(id);
         let known = self.look_up(self.gateway().transaction(&id)).await?;
         let Some(transaction) = known else { return Err(Refusal::ItemUnknown(id.into()).into()) };
@@ -121,7 +124,8 @@ impl Writer {
         let data = self.look_up(self.gateway().raw(&id, max)).await?;
         let recipient = transaction.recipient.as_ref().map_or(&[][..], |id| &id[..]);
         let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(Some(ContentHash::of_fields(recipient, &transaction.anchor, tags, &data)))
+        let hash = ContentHash::of_fields(recipient, &transaction.anchor, tags, &data);
+        Ok(Some(Content::new(hash, transaction.signer)))
     }
 }
 

@@ -3,13 +3,13 @@
 use crate::writer::Writer;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use rota_schedule::{Exclude, MessageId, ProcessId, Receipt, Refusal};
-use rota_service::{BodyError, BodyPermit, read_body};
+use rota_service::{BodyError, BodyLimits, Peer, read_body};
 use rota_wire::{ApiError, Submission};
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub fn router(writer: Writer) -> Router {
 
 /// What was posted, as far as it has to be told apart.
 enum Posted {
-    /// An item. The permit keeps its bytes counted until its entry is committed, or it was passed on.
-    Item { bytes: Bytes, _permit: BodyPermit },
+    /// An item. Its bytes stay counted until its entry is committed, or it was passed on.
+    Item(Bytes),
     /// The wish to have an item assigned that lies elsewhere.
     Assign { process: ProcessId, message: MessageId, base_layer: bool, exclude: Exclude },
 }
@@ -35,7 +35,7 @@ impl Posted {
     /// The body to be passed on.
     fn body(&self) -> Bytes {
         match self {
-            Self::Item { bytes, .. } => bytes.clone(),
+            Self::Item(bytes) => bytes.clone(),
             Self::Assign { .. } => Bytes::new(),
         }
     }
@@ -44,11 +44,13 @@ impl Posted {
 async fn submit(
     State(writer): State<Writer>,
     RawQuery(query): RawQuery,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let query = query.as_deref();
-    let posted = receive(&writer, query, &headers, body).await?;
+    let peer = peer.map(|Extension(peer)| peer);
+    let posted = receive(&writer, query, peer, &headers, body).await?;
     match place(&writer, &posted).await {
         Ok(receipt) => {
             let json = HeaderValue::from_static("application/json");
@@ -67,17 +69,15 @@ async fn submit(
 async fn receive(
     writer: &Writer,
     query: Option<&str>,
+    peer: Option<Peer>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Posted, ApiError> {
-    if let Some(reason) = writer.refuses() {
+    if let Some(reason) = writer.refuses().or_else(|| writer.waits()) {
         return Err(ApiError::NotAccepting(reason));
     }
     match Submission::from_query(query)? {
-        Submission::Item => {
-            let (bytes, permit) = read_item(writer, headers, body).await?;
-            Ok(Posted::Item { bytes, _permit: permit })
-        }
+        Submission::Item => Ok(Posted::Item(read_item(writer, peer, headers, body).await?)),
         Submission::Assign { process, message, base_layer, exclude } => {
             Ok(Posted::Assign { process, message, base_layer, exclude })
         }
@@ -86,7 +86,7 @@ async fn receive(
 
 async fn place(writer: &Writer, posted: &Posted) -> Result<Receipt, ApiError> {
     match posted {
-        Posted::Item { bytes, .. } => {
+        Posted::Item(bytes) => {
             let admitted = writer.admit_item(bytes.clone()).await?;
             Ok(Receipt::of_item(&writer.place(admitted).await?))
         }
@@ -101,14 +101,16 @@ async fn place(writer: &Writer, posted: &Posted) -> Result<Receipt, ApiError> {
 
 async fn read_item(
     writer: &Writer,
+    peer: Option<Peer>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Bytes, BodyPermit), ApiError> {
+) -> Result<Bytes, ApiError> {
     let max = writer.config().item_bytes_max;
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let limit = usize::try_from(max).unwrap_or(usize::MAX);
-    let read = read_body(body, length, limit, writer.bodies(), BODY_STALL_MAX, BODY_TOTAL_MAX);
+    let bytes_max = usize::try_from(max).unwrap_or(usize::MAX);
+    let limits = BodyLimits { bytes_max, stall: BODY_STALL_MAX, total: BODY_TOTAL_MAX };
+    let read = read_body(body, length, limits, writer.bodies(), peer);
     read.await.map_err(|error| body_error(&error, max))
 }
 
@@ -118,5 +120,11 @@ const fn body_error(error: &BodyError, max: u64) -> ApiError {
         BodyError::Stalled => ApiError::Body("it was sent too slowly"),
         BodyError::Broken(_) => ApiError::Body("the connection broke"),
         BodyError::NoRoom => ApiError::Busy("too many bytes are in flight at this scheduler"),
+        BodyError::PeerFull => {
+            ApiError::Busy("too many bytes from your address are in flight here")
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,8 +45,8 @@ impl Writer {
         {
             return Ok(false);
         }
-        let Some(database) = self.database() else { return Ok(true) };
-        let bound = database.projection.bind(&process).await;
+        let Some(moves) = self.moves() else { return Ok(true) };
+        let bound = moves.bind(process).await;
         bound.map_err(|error| unanswered(&error, "the database"))
     }
 

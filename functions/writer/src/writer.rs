@@ -2,9 +2,11 @@
 
 use crate::CacheQueue;
 use crate::Membership;
+use crate::WithoutHeight;
 use crate::WriterMetrics;
 use crate::database::Moves;
 use crate::database::{self, Database};
+use crate::height::SignedHeight;
 use crate::lanes::{Answer, LaneParts, Lanes, Unplaced};
 use crate::peers::Peers;
 use parking_lot::Mutex;
@@ -20,8 +22,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-/// Bytes of request bodies that may be in flight together.
-const BODIES_BYTES_MAX: usize = 256 << 20;
+/// Bytes of small request bodies that may be in memory together, what waits for the database included.
+const SMALL_BODIES_BYTES_MAX: usize = 128 << 20;
+/// Bytes of large request bodies that may be in memory together; more where items may be so large.
+const LARGE_BODIES_BYTES_MAX: usize = 256 << 20;
 /// How long a stop waits for the database to commit what is in flight. What it does not commit is sent
 /// again at the next start.
 const LAND_MAX: Duration = Duration::from_millis(500);
@@ -34,6 +38,9 @@ const LOOK_UPS_MAX: usize = 32;
 /// How long a POST waits for its commit before it is told that the outcome is unknown.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// The largest item, in bytes, unless configured otherwise (the reference's default).
+pub const ITEM_BYTES_MAX_DEFAULT: u64 = 10 << 20;
+
 /// What may be set about a writer.
 #[derive(Clone, Debug)]
 pub struct WriterConfig {
@@ -43,6 +50,8 @@ pub struct WriterConfig {
     pub deep_hash_checks: bool,
     /// Assign items that lie elsewhere (`ENABLE_PROCESS_ASSIGNMENT`).
     pub process_assignment: bool,
+    /// What becomes of items while no block height is known.
+    pub without_height: WithoutHeight,
     /// How many threads sign, and how many items are verified at once.
     pub cpus: usize,
 }
@@ -84,11 +93,12 @@ struct Inner {
     moves: Option<Moves>,
     membership: Option<Membership>,
     lanes: Arc<Lanes>,
+    height: SignedHeight,
     /// Projector and heartbeat, until the writer is finished.
     tasks: Mutex<Tasks>,
     metrics: WriterMetrics,
     bodies: BodyBudget,
-    verifiers: Semaphore,
+    verifiers: Arc<Semaphore>,
     claims: Semaphore,
     look_ups: Semaphore,
     peers: Peers,
@@ -108,13 +118,14 @@ impl Writer {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(config: WriterConfig, parts: WriterParts) -> std::io::Result<Self> {
+        let height = SignedHeight::new(parts.height.clone(), config.without_height);
         let lane_parts = LaneParts {
             ledger: parts.ledger.clone(),
             database: parts.database.clone(),
             cache: parts.cache,
             signer: parts.signer,
             clock: parts.clock,
-            height: parts.height.clone(),
+            height: height.clone(),
             metrics: parts.metrics.clone(),
         };
         let lanes = Arc::new(Lanes::start(lane_parts, config.cpus, parts.anchor_seed)?);
@@ -134,7 +145,8 @@ impl Writer {
         });
         tasks.moves = moves.clone().map(|moves| tokio::spawn(moves.carry_out()));
         Ok(Self(Arc::new(Inner {
-            verifiers: Semaphore::new(config.cpus * 2),
+            verifiers: Arc::new(Semaphore::new(config.cpus * 2)),
+            bodies: bodies(config.item_bytes_max),
             claims: Semaphore::new(CLAIMS_MAX),
             look_ups: Semaphore::new(LOOK_UPS_MAX),
             peers: Peers::default(),
@@ -144,9 +156,9 @@ impl Writer {
             moves,
             membership: parts.membership,
             lanes,
+            height,
             tasks: Mutex::new(tasks),
             metrics: parts.metrics,
-            bodies: BodyBudget::new(BODIES_BYTES_MAX),
             stopping: AtomicBool::new(false),
         })))
     }
@@ -172,11 +184,18 @@ impl Writer {
         self.0.stopping.load(Ordering::Relaxed).then_some("the scheduler is stopping")
     }
 
-    /// Why it is not well, for `/health`: it refuses items, or takes them and cannot commit them now.
+    /// Why it takes no items now, though it will without a restart; `None` if it does.
+    pub(crate) fn waits(&self) -> Option<&'static str> {
+        self.0.height.get().err()
+    }
+
+    /// Why it is not well, for `/health`: it refuses items, waits for a block height, or takes items and cannot
+    /// commit them now.
     #[must_use]
     pub fn ails(&self) -> Option<&'static str> {
         let silent = || self.database().is_some_and(|it| it.projector.is_silent());
-        self.refuses().or_else(|| silent().then_some("the database does not answer"))
+        let away = || silent().then_some("the database does not answer");
+        self.refuses().or_else(|| self.waits()).or_else(away)
     }
 
     /// How long the oldest entry that waits for the database has waited; zero if none does.
@@ -278,7 +297,7 @@ impl Writer {
         &self.0.bodies
     }
 
-    pub(crate) fn verifiers(&self) -> &Semaphore {
+    pub(crate) fn verifiers(&self) -> &Arc<Semaphore> {
         &self.0.verifiers
     }
 
@@ -312,4 +331,10 @@ impl Writer {
             Ok(Err(_)) | Err(_) => Err(ApiError::OutcomeUnknown),
         }
     }
+}
+
+/// Room for bodies: of two of the largest items at least, since one peer gets half of it.
+fn bodies(item_bytes_max: u64) -> BodyBudget {
+    let item = usize::try_from(item_bytes_max).unwrap_or(usize::MAX);
+    BodyBudget::new(SMALL_BODIES_BYTES_MAX, LARGE_BODIES_BYTES_MAX.max(item.saturating_mul(2)))
 }

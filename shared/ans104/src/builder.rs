@@ -75,30 +75,50 @@ impl UnsignedItem {
     /// # Errors
     /// Tags beyond the limits, a key that cannot sign, or one that breaks the lengths of its scheme.
     pub fn sign(&self, signer: &dyn Signer) -> Result<Item, SignError> {
-        let draft = self.lay_out(signer.signature_type(), signer.owner())?;
+        let tag_bytes = tags::encode(&self.tags);
+        tags::check_all(tag_bytes.len())?;
+        let draft = self.lay_out(signer.signature_type(), signer.owner(), &tag_bytes)?;
         let signature = signer.sign(&draft.layout.signing_hash(&draft.bytes))?;
         draft.seal(&signature)
     }
 
-    /// Assembles the item with a signature that was made elsewhere. It is not checked.
+    /// Assembles the item with a signature that was made elsewhere. It is not checked, and all tags
+    /// together may have any length: the item may be older than that limit.
     ///
     /// # Errors
-    /// Tags beyond the limits, an owner or signature of the wrong length.
+    /// A tag beyond its limits, an owner or signature of the wrong length.
     pub fn with_signature(
         &self,
         signature_type: SignatureType,
         owner: &[u8],
         signature: &[u8],
     ) -> Result<Item, SignError> {
-        self.lay_out(signature_type, owner)?.seal(signature)
+        self.lay_out(signature_type, owner, &tags::encode(&self.tags))?.seal(signature)
     }
 
-    fn lay_out(&self, signature_type: SignatureType, owner: &[u8]) -> Result<Draft, SignError> {
+    /// The same for an item whose tags end without Avro's closing zero.
+    ///
+    /// # Errors
+    /// As [`UnsignedItem::with_signature`].
+    pub fn with_signature_and_open_tags(
+        &self,
+        signature_type: SignatureType,
+        owner: &[u8],
+        signature: &[u8],
+    ) -> Result<Item, SignError> {
+        self.lay_out(signature_type, owner, &tags::encode_open(&self.tags))?.seal(signature)
+    }
+
+    fn lay_out(
+        &self,
+        signature_type: SignatureType,
+        owner: &[u8],
+        tag_bytes: &[u8],
+    ) -> Result<Draft, SignError> {
         if owner.len() != signature_type.owner_len() {
             return Err(SignError::OwnerLength { signature_type, len: owner.len() });
         }
         tags::check(&self.tags)?;
-        let tag_bytes = tags::encode(&self.tags);
         let layout = Layout {
             signature_type,
             has_target: self.target.is_some(),
@@ -114,7 +134,7 @@ impl UnsignedItem {
         put_optional(&mut bytes, self.anchor.as_ref());
         bytes.extend_from_slice(&(layout.tag_count as u64).to_le_bytes());
         bytes.extend_from_slice(&(layout.tag_bytes as u64).to_le_bytes());
-        bytes.extend_from_slice(&tag_bytes);
+        bytes.extend_from_slice(tag_bytes);
         bytes.extend_from_slice(&self.data);
         Ok(Draft { bytes, layout })
     }
@@ -217,5 +237,21 @@ mod tests {
         many.tags = vec![(String::new(), String::new()); crate::TAGS_MAX + 1];
         let error = many.sign(&Counting::default()).unwrap_err();
         assert!(matches!(error, SignError::Tags(TagError::TooMany { count: 129 })));
+        let mut long = unsigned();
+        long.tags = vec![("n".to_owned(), "v".repeat(3_000)); 2];
+        let error = long.sign(&Counting::default()).unwrap_err();
+        assert!(matches!(error, SignError::Tags(TagError::AllTooLong { len: 6_010 })));
+        assert!(long.with_signature(SignatureType::Ed25519, &[0; 32], &[0; 64]).is_ok());
+    }
+
+    #[test]
+    fn open_tags_differ_by_the_closing_zero_alone() {
+        let (kind, owner, signature) = (SignatureType::Ed25519, [3; 32], [4; 64]);
+        let closed = unsigned().with_signature(kind, &owner, &signature).unwrap();
+        let open = unsigned().with_signature_and_open_tags(kind, &owner, &signature).unwrap();
+        assert_eq!(closed.tag_bytes(), [open.tag_bytes(), &[0]].concat());
+        let parsed = Item::parse(open.bytes().clone()).unwrap();
+        assert!(parsed.tags().eq(closed.tags()));
+        assert_eq!((parsed.data(), parsed.anchor()), (closed.data(), closed.anchor()));
     }
 }

@@ -5,7 +5,7 @@
 //! of their hashes.
 
 use crate::reader::{Field, ParseError, Reader};
-use crate::tags::{self, RawTags, Tag, Tags};
+use crate::tags::{self, RawTags, Tag, TagError, Tags};
 use crate::{Address, Chunk, DEEP_HASH_BYTES, ItemId, SignatureType, deep_hash};
 use bytes::Bytes;
 use std::ops::Range;
@@ -83,7 +83,18 @@ impl Item {
     /// # Errors
     /// The first field that is malformed, cut short or beyond a limit (contract §1).
     pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
-        let layout = parse_layout(&bytes)?;
+        let layout = parse_layout(&bytes, |_| Ok(()))?;
+        Ok(Self { bytes, layout })
+    }
+
+    /// Reads the structure of an item that has no place in a schedule yet. It may be refused for more
+    /// reasons than [`Item::parse`] has, which must read whatever got a place once.
+    ///
+    /// # Errors
+    /// As [`Item::parse`], and if its tags are longer than
+    /// [`TAGS_BYTES_MAX`](crate::TAGS_BYTES_MAX) together. The tags need not be there to tell.
+    pub fn parse_new(bytes: Bytes) -> Result<Self, ParseError> {
+        let layout = parse_layout(&bytes, tags::check_all)?;
         Ok(Self { bytes, layout })
     }
 
@@ -183,7 +194,10 @@ impl Item {
     }
 }
 
-fn parse_layout(bytes: &[u8]) -> Result<Layout, ParseError> {
+fn parse_layout(
+    bytes: &[u8],
+    check_tag_bytes: fn(usize) -> Result<(), TagError>,
+) -> Result<Layout, ParseError> {
     let mut reader = Reader::new(bytes);
     let number = u16::from_le_bytes(*reader.array(Field::SignatureType)?);
     let signature_type = SignatureType::try_from(number)?;
@@ -193,6 +207,7 @@ fn parse_layout(bytes: &[u8]) -> Result<Layout, ParseError> {
     let has_anchor = reader.optional_32(Field::Anchor)?.is_some();
     let tag_count = reader.number::<8>(Field::TagCount, tags::TAGS_MAX)?;
     let tag_bytes = reader.number::<8>(Field::TagLength, usize::MAX)?;
+    check_tag_bytes(tag_bytes)?;
     tags::validate(reader.take(tag_bytes, Field::Tags)?, tag_count)?;
     Ok(Layout { signature_type, has_target, has_anchor, tag_count, tag_bytes })
 }
@@ -200,7 +215,7 @@ fn parse_layout(bytes: &[u8]) -> Result<Layout, ParseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{TagError, UnsupportedSignatureType};
+    use crate::{TAGS_BYTES_MAX, UnsupportedSignatureType};
 
     /// An Ed25519 item with target, anchor, one tag and no data, in fields.
     fn fields() -> Vec<(Field, Vec<u8>)> {
@@ -268,5 +283,32 @@ mod tests {
         assert_eq!(error_with(Field::TagCount, &2_u64.to_le_bytes()), count);
         let text = ParseError::Tags(TagError::NotUtf8);
         assert_eq!(error_with(Field::Tags, &[2, 2, 0xff, 4, b'b', b'c', 0]), text);
+    }
+
+    /// An item whose encoded tags have `len` bytes, between 4,000 and 7,000.
+    fn with_tag_bytes(len: usize) -> Bytes {
+        let tag = |value| ("n".to_owned(), "v".repeat(value));
+        // The rest takes 4,014 bytes: two tags of 2,004, all counts and lengths, and the closing zero.
+        let tags = vec![tag(2_000), tag(2_000), tag(len - 4_014)];
+        let unsigned = crate::UnsignedItem { tags, ..crate::UnsignedItem::default() };
+        let item = unsigned.with_signature(SignatureType::Ed25519, &[0; 32], &[0; 64]).unwrap();
+        assert_eq!(item.tag_bytes().len(), len);
+        item.bytes().clone()
+    }
+
+    #[test]
+    fn tags_above_the_limit_in_all_get_no_new_place_and_stay_readable() {
+        assert!(Item::parse_new(with_tag_bytes(TAGS_BYTES_MAX)).is_ok());
+        for len in [TAGS_BYTES_MAX + 1, 6_000] {
+            let bytes = with_tag_bytes(len);
+            assert_eq!(Item::parse(bytes.clone()).unwrap().tags().len(), 3);
+            let error = ParseError::Tags(TagError::AllTooLong { len });
+            assert_eq!(Item::parse_new(bytes.clone()).unwrap_err(), error);
+            assert!(error.to_string().contains(&format!("{len} bytes")));
+            assert!(error.to_string().contains("at most 4096"));
+            // The header is enough to tell.
+            let head = bytes.len() - len;
+            assert_eq!(Item::parse_new(bytes.slice(..head)).unwrap_err(), error);
+        }
     }
 }

@@ -32,7 +32,7 @@ pub use id::{Address, ItemId};
 pub use item::Item;
 pub use reader::{Field, ParseError};
 pub use signature::{SignatureType, UnsupportedSignatureType};
-pub use tags::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX, Tag, TagError};
+pub use tags::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX, Tag, TagError};
 pub use verified::VerifiedItem;
 #[cfg(feature = "verify")]
 pub use verify::VerifyError;

@@ -98,14 +98,41 @@ fn every_item_verifies_and_is_rebuilt_from_its_fields() {
             tags: item.tags().map(|tag| (tag.name.to_owned(), tag.value.to_owned())).collect(),
             data: item.data_bytes(),
         };
+        let build = if item.tag_bytes().last().is_none_or(|last| *last == 0) {
+            UnsignedItem::with_signature
+        } else {
+            UnsignedItem::with_signature_and_open_tags
+        };
         let rebuilt =
-            unsigned.with_signature(item.signature_type(), item.owner(), item.signature()).unwrap();
+            build(&unsigned, item.signature_type(), item.owner(), item.signature()).unwrap();
         assert_eq!(rebuilt.bytes(), item.bytes());
         assert_eq!(rebuilt.signing_hash(), item.signing_hash());
         let verified = item.clone().verify().unwrap();
         assert_eq!(verified.item().bytes(), item.bytes());
         assert_eq!(verified.into_item().id(), item.id());
     }
+}
+
+#[test]
+fn cases_that_nobody_signed_or_somebody_rewrote_do_not_verify() {
+    let error = |name: &str| common::case(name).verify().unwrap_err().to_string();
+    for name in ["small-order-1", "small-order-2", "small-order-spawn"] {
+        assert!(error(name).contains("owner holds a point of small order"), "{name}");
+    }
+    assert_eq!(common::case("small-order-1").id(), common::case("small-order-2").id());
+    assert!(error("ethereum-twin").contains("it must be 27 or 28"));
+    let [original, twin] = ["ethereum-original", "ethereum-twin"].map(common::case);
+    assert_eq!(original.signing_hash(), twin.signing_hash());
+    assert_ne!(original.id(), twin.id());
+}
+
+#[test]
+fn cases_beside_the_limit_of_all_tags_get_a_place_or_not() {
+    let new = |name: &str| Item::parse_new(common::case(name).bytes().clone());
+    assert!(new("tags-4096-bytes").is_ok());
+    let error = new("tags-6000-bytes").unwrap_err().to_string();
+    let len = common::case("tags-6000-bytes").tag_bytes().len();
+    assert_eq!(error, format!("the tags have {len} bytes in all, at most 4096 are allowed"));
 }
 
 /// Whether the item with one byte changed is refused, in parsing or by its signature.

@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use rota_aws::SdkConfig;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// The condition that nothing has the key.
 pub(crate) const NOTHING_THERE: &str = "*";
@@ -21,6 +21,10 @@ pub(crate) const NOTHING_THERE: &str = "*";
 pub(crate) const HASH: &str = "sha256";
 /// Objects that one request deletes (a limit of S3).
 const DELETE_MAX: usize = 1_000;
+/// How often a write is tried while another of the same key is under way.
+const PUT_ATTEMPTS_MAX: u32 = 5;
+/// The pause before the second of these attempts; it doubles with each.
+const PUT_PAUSE: Duration = Duration::from_millis(50);
 /// How long connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
@@ -69,17 +73,6 @@ pub(crate) enum Put {
     Exists,
 }
 
-impl Put {
-    /// Reads it off the answer to a conditional write.
-    pub(crate) fn of<T>(answer: Result<T, Refusal>, key: &str) -> Result<Self, ArchiveError> {
-        match answer {
-            Ok(_) => Ok(Self::New),
-            Err(Refusal::Exists) => Ok(Self::Exists),
-            Err(refusal) => Err(refusal.into_error(key)),
-        }
-    }
-}
-
 impl Bucket {
     pub(crate) fn new(config: &SdkConfig, name: &str, prefix: &str, patience: Patience) -> Self {
         let timeouts = TimeoutConfig::builder()
@@ -121,18 +114,50 @@ impl Bucket {
         bytes: Bytes,
         sha256: FileHash,
     ) -> Result<Put, ArchiveError> {
-        let request = self.client.put_object().bucket(&self.name).key(self.full(key));
-        let request = request.metadata(HASH, sha256.to_string()).if_none_match(NOTHING_THERE);
-        let put = request.body(bytes.into()).send().await;
-        Put::of(put.map_err(Refusal::from), key)
+        let write = || async {
+            let request = self.client.put_object().bucket(&self.name).key(self.full(key));
+            let request = request.metadata(HASH, sha256.to_string()).if_none_match(NOTHING_THERE);
+            request.body(bytes.clone().into()).send().await.map(drop).map_err(Refusal::from)
+        };
+        settled(key, write).await
     }
 
-    /// An object of at most `length_max` bytes, whole.
+    /// An object of at most `length_max` bytes, whole, with the hash that it was put there with.
     ///
     /// # Errors
     /// [`ArchiveError::Damaged`] if it is larger, or is not what was put there; [`ArchiveError::Missing`],
     /// [`ArchiveError::Unavailable`].
     pub(crate) async fn get(&self, key: &str, length_max: usize) -> Result<Bytes, ArchiveError> {
+        let (bytes, hash) = self.read(key, length_max).await?;
+        if hash != Some(FileHash::of(&bytes).to_string()) {
+            return Err(ArchiveError::damaged(key, "it is not what was put there"));
+        }
+        Ok(bytes)
+    }
+
+    /// The same, for whoever knows the hash, whatever the object says of itself.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn get_hashed(
+        &self,
+        key: &str,
+        length_max: usize,
+        sha256: FileHash,
+    ) -> Result<Bytes, ArchiveError> {
+        let (bytes, _) = self.read(key, length_max).await?;
+        if FileHash::of(&bytes) != sha256 {
+            return Err(ArchiveError::damaged(key, "it has another hash"));
+        }
+        Ok(bytes)
+    }
+
+    /// An object of at most `length_max` bytes, and the hash that it says it has.
+    async fn read(
+        &self,
+        key: &str,
+        length_max: usize,
+    ) -> Result<(Bytes, Option<String>), ArchiveError> {
         let object = self.open(key, 0).await?;
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         if length.is_none_or(|length| length > length_max) {
@@ -140,11 +165,7 @@ impl Bucket {
         }
         let hash = object.metadata().and_then(|metadata| metadata.get(HASH)).cloned();
         let body = timeout(self.patience.request_max(), object.body.collect()).await??;
-        let bytes = body.into_bytes();
-        if hash != Some(FileHash::of(&bytes).to_string()) {
-            return Err(ArchiveError::damaged(key, "it is not what was put there"));
-        }
-        Ok(bytes)
+        Ok((body.into_bytes(), hash))
     }
 
     /// Begins to read an object from a byte on.
@@ -188,6 +209,30 @@ impl Bucket {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes a conditional write until S3 says what has become of it: it was made, or the key is taken. While
+/// another write of the same key is under way S3 says neither, and may have stored nothing.
+///
+/// # Errors
+/// [`ArchiveError::Unavailable`] if it is still so after the last attempt, and whatever else went wrong.
+pub(crate) async fn settled<F: Future<Output = Result<(), Refusal>>>(
+    key: &str,
+    write: impl Fn() -> F,
+) -> Result<Put, ArchiveError> {
+    let mut attempt = 1;
+    loop {
+        match write().await {
+            Ok(()) => return Ok(Put::New),
+            Err(Refusal::Exists) => return Ok(Put::Exists),
+            Err(Refusal::Busy(error)) if attempt < PUT_ATTEMPTS_MAX => {
+                tracing::debug!(key, attempt, %error, "another write of this key is under way");
+                sleep(PUT_PAUSE * 2_u32.pow(attempt - 1)).await;
+                attempt += 1;
+            }
+            Err(refusal) => return Err(refusal.into_error(key)),
+        }
     }
 }
 

@@ -12,6 +12,9 @@ use tokio::time::error::Elapsed;
 const NOT_FOUND: u16 = 404;
 const CONFLICT: u16 = 409;
 const PRECONDITION_FAILED: u16 = 412;
+/// The codes of the last two, which also come within an answer that began well.
+const CONFLICT_CODES: [&str; 2] = ["ConditionalRequestConflict", "OperationAborted"];
+const PRECONDITION_CODE: &str = "PreconditionFailed";
 /// The code of the one 404 that says nothing about an object: the archive is not where it was said to be.
 const NO_BUCKET: &str = "NoSuchBucket";
 
@@ -118,6 +121,8 @@ pub(crate) enum Refusal {
     NotFound,
     /// The condition does not hold: there is such an object.
     Exists,
+    /// Another write of the same key is under way. Nothing may have been stored: it is to be tried again.
+    Busy(ArchiveError),
     /// Anything else.
     Failed(ArchiveError),
 }
@@ -128,8 +133,14 @@ impl Refusal {
         match self {
             Self::NotFound => ArchiveError::Missing { key: key.to_owned() },
             Self::Exists => ArchiveError::Conflict { key: key.to_owned() },
-            Self::Failed(error) => error,
+            Self::Busy(error) | Self::Failed(error) => error,
         }
+    }
+}
+
+impl From<ArchiveError> for Refusal {
+    fn from(error: ArchiveError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -139,9 +150,14 @@ where
 {
     fn from(error: SdkError<E>) -> Self {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let code = error.code().unwrap_or_default();
         match status {
-            Some(NOT_FOUND) if error.code() != Some(NO_BUCKET) => Self::NotFound,
-            Some(PRECONDITION_FAILED | CONFLICT) => Self::Exists,
+            Some(NOT_FOUND) if code != NO_BUCKET => Self::NotFound,
+            Some(PRECONDITION_FAILED) => Self::Exists,
+            _ if code == PRECONDITION_CODE => Self::Exists,
+            _ if status == Some(CONFLICT) || CONFLICT_CODES.contains(&code) => {
+                Self::Busy(ArchiveError::Unavailable(Box::new(error)))
+            }
             _ => {
                 tracing::debug!(status, request = error.request_id(), "S3 refused");
                 Self::Failed(ArchiveError::Unavailable(Box::new(error)))

@@ -2,7 +2,8 @@
 //!
 //! | key | content |
 //! |---|---|
-//! | `bodies/<message id>` | the item, byte for byte as received |
+//! | `bodies/sha256/<hash>` | an item, byte for byte as received |
+//! | `bodies/<message id>` | the same from before bodies lay under their hash: read, never written |
 //! | `ledgers/<writer>/files/<term>-<seq>-<name>` | a file of a checkpoint |
 //! | `ledgers/<writer>/manifests/<term>-<seq>.json` | a checkpoint: its files, wherever they were first sent |
 //!
@@ -22,6 +23,7 @@ mod error;
 mod settings;
 mod upload;
 
+pub use bodies::{Body, BodyHash};
 pub use checkpoints::{
     CHECKPOINTS_KEEP_DEFAULT, Checkpoints, Fetched, Fetching, FileHash, Manifest, ManifestFile,
     Position, Snapshot, Taken, UnknownPosition,

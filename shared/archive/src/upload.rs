@@ -1,7 +1,7 @@
 //! Files on their way to S3: small ones in one request, others in parts, one part in memory at a time.
 
 use crate::ArchiveError;
-use crate::bucket::{Bucket, HASH, NOTHING_THERE, Put};
+use crate::bucket::{Bucket, HASH, NOTHING_THERE, Put, settled};
 use crate::checkpoints::LocalFile;
 use crate::error::Refusal;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -39,27 +39,36 @@ impl Bucket {
         self.put_new(key, bytes, file.sha256).await
     }
 
+    /// S3 wants all parts anew after a conflict (`CompleteMultipartUpload`, 409).
     async fn put_parts(&self, key: &str, file: &LocalFile) -> Result<Put, ArchiveError> {
-        let request = self.client().create_multipart_upload().bucket(self.name());
-        let request = request.key(self.full(key)).metadata(HASH, file.sha256.to_string());
-        let begun = request.send().await.map_err(|error| Refusal::from(error).into_error(key))?;
-        let id = begun.upload_id().unwrap_or_default();
-        let put = self.send_parts(key, file, id).await;
-        if !matches!(put, Ok(Put::New)) {
-            let abort = self.client().abort_multipart_upload().bucket(self.name());
-            if let Err(error) = abort.key(self.full(key)).upload_id(id).send().await {
-                let error = &error as &dyn std::error::Error;
-                tracing::debug!(
-                    key,
-                    error,
-                    "what was sent of a file is left to the lifecycle rule"
-                );
-            }
-        }
-        put
+        settled(key, || self.upload(key, file)).await
     }
 
-    async fn send_parts(&self, key: &str, file: &LocalFile, id: &str) -> Result<Put, ArchiveError> {
+    /// One upload in parts.
+    async fn upload(&self, key: &str, file: &LocalFile) -> Result<(), Refusal> {
+        let request = self.client().create_multipart_upload().bucket(self.name());
+        let request = request.key(self.full(key)).metadata(HASH, file.sha256.to_string());
+        let begun = request.send().await?;
+        let id = begun.upload_id().unwrap_or_default();
+        let sent = self.send_parts(key, file, id).await;
+        if sent.is_ok() {
+            return Ok(());
+        }
+        let abort = self.client().abort_multipart_upload().bucket(self.name());
+        if let Err(error) = abort.key(self.full(key)).upload_id(id).send().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(key, error, "what was sent of a file is left to the lifecycle rule");
+        }
+        match sent {
+            // There is no such upload any more: an attempt whose answer was lost may have completed it.
+            Err(Refusal::NotFound) => Err(Refusal::Busy(ArchiveError::Unavailable(
+                "the upload in parts is over before it was completed".into(),
+            ))),
+            sent => sent,
+        }
+    }
+
+    async fn send_parts(&self, key: &str, file: &LocalFile, id: &str) -> Result<(), Refusal> {
         let mut parts = Parts::of(file).await?;
         let mut sent = Vec::new();
         for number in 1.. {
@@ -68,15 +77,14 @@ impl Bucket {
             };
             let request = self.client().upload_part().bucket(self.name()).key(self.full(key));
             let request = request.upload_id(id).part_number(number).body(part.into());
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| Refusal::from(error).into_error(key))?;
+            let answer = request.send().await?;
             let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag);
             sent.push(part.set_checksum_crc32(answer.checksum_crc32).build());
         }
         let all = CompletedMultipartUpload::builder().set_parts(Some(sent)).build();
         let request = self.client().complete_multipart_upload().bucket(self.name());
         let request = request.key(self.full(key)).upload_id(id).if_none_match(NOTHING_THERE);
-        Put::of(request.multipart_upload(all).send().await.map_err(Refusal::from), key)
+        Ok(request.multipart_upload(all).send().await.map(drop)?)
     }
 
     /// Makes sure that what has the key is this file: an earlier attempt whose answer was lost.

@@ -4,8 +4,8 @@ use crate::DynamoDirectory;
 #[cfg(feature = "postgres")]
 use crate::PostgresDirectory;
 use rota_schedule::{
-    Directory, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, RoutePolicy, WriterName,
-    WriterRecord,
+    Directory, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, Removal, RoutePolicy,
+    WriterName, WriterRecord,
 };
 
 /// One of the stores, chosen when the program starts. Clones share connections.
@@ -57,6 +57,14 @@ impl Directory for AnyDirectory {
 
     async fn set_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
         delegate!(self, store => store.set_policy(name, policy))
+    }
+
+    async fn remove_writer(
+        &self,
+        name: &WriterName,
+        seen: Option<Lease>,
+    ) -> DirectoryResult<Removal> {
+        delegate!(self, store => store.remove_writer(name, seen))
     }
 
     async fn take_lease(

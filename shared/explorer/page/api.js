@@ -7,6 +7,8 @@ const RETRY_S_MAX = 300;
 const PASSING = [0, 429, 502, 503, 504];
 const TRIES_MAX = 6;
 const PATIENCE_S_MAX = 60;
+// A page may have a hundred megabytes, which a phone cannot hold.
+const PAGE_BYTES_MAX = 4 << 20;
 const base = new URL("./", location.href);
 
 /** Why there is no answer: the status, what the server says, when to come back. */
@@ -79,7 +81,8 @@ export async function getBytes(id, options = {}) {
 /** A page of a schedule: its nodes after a nonce (-1 for all). */
 export async function getPage(process, { after, to, limit, signal }) {
   const bound = to === undefined ? "" : `&to-nonce=${to}`;
-  const page = await getJson(`${process}?from-nonce=${after}&limit=${limit}${bound}`, { signal });
+  const size = `limit=${limit}&bytes-max=${PAGE_BYTES_MAX}`;
+  const page = await getJson(`${process}?from-nonce=${after}&${size}${bound}`, { signal });
   return { nodes: page.edges.map(({ node }) => node), more: page.page_info.has_next_page };
 }
 

@@ -1,7 +1,8 @@
 // Ed25519 with the cofactored equation, 8(sB - R - kA) = 0, which decides what a schedule holds: the servers and noble
-// (so arbundles, too) take what it takes. Browsers check sB - R - kA = 0, which refuses a few signatures more.
+// (so arbundles, too) take what it takes. Browsers check sB - R - kA = 0, which refuses a few signatures more. As at the
+// servers, a point must be written in one way, and must not be of small order: one signature would then fit any content.
 
-import { concat, numberBytes, numberOf, sha512 } from "./bytes.js";
+import { concat, numberOf, sha512 } from "./bytes.js";
 import { mod, power } from "./field.js";
 
 const P = 2n ** 255n - 19n;
@@ -10,6 +11,9 @@ const D = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
 const D2 = (2n * D) % P;
 const ROOT_OF_MINUS_ONE = power(2n, (P - 1n) / 4n, P);
 const SIGN = 1n << 255n;
+// The y of the 8 points of small order: of order 4, 1, 2, and twice 8.
+const ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+const SMALL_ORDER = new Set([0n, 1n, P - 1n, ORDER_8, P - ORDER_8]);
 // Extended coordinates: x / z, y / z, x y / z.
 const NOTHING = [0n, 1n, 1n, 0n];
 const point = (x, y) => [x, y, 1n, (x * y) % P];
@@ -45,10 +49,17 @@ function combine(a, A, b, B) {
   return sum;
 }
 
-// The point that 32 bytes mean, or null. As at the servers, y need not be reduced, and 0 may have a sign.
+/** Whether 32 bytes may be a point that proves something: y is reduced, and the point is not of small order. */
+export function mayProve(bytes) {
+  const y = littleEndian(bytes) % SIGN;
+  return y < P && !SMALL_ORDER.has(y);
+}
+
+// The point that 32 bytes mean, or null.
 function decode(bytes) {
+  if (!mayProve(bytes)) return null;
   const number = littleEndian(bytes);
-  const y = (number % SIGN) % P;
+  const y = number % SIGN;
   const [u, v] = [mod(y * y - 1n, P), (D * y * y + 1n) % P];
   // x² = u / v, by one power (RFC 8032 §5.1.3).
   const v3 = (v * v * v) % P;
@@ -60,16 +71,14 @@ function decode(bytes) {
   return point((x & 1n) === isOdd ? x : mod(-x, P), y);
 }
 
-// The one way in which a point is written: what was read may have been another one.
-const encode = ([x, y]) => numberBytes(y + (x & 1n) * SIGN, 32).reverse();
-
 /** Whether the signature holds by the servers' rules (shared/ans104/src/verify/ed25519.rs). */
 export async function verifyCofactored(owner, message, signature) {
   if (owner.length !== 32 || signature.length !== 64) return false;
   const s = littleEndian(signature.subarray(32));
-  const [A, R] = [decode(owner), decode(signature.subarray(0, 32))];
+  const r = signature.subarray(0, 32);
+  const [A, R] = [decode(owner), decode(r)];
   if (A === null || R === null || s >= ORDER) return false;
-  const k = littleEndian(await sha512(concat(encode(R), encode(A), message))) % ORDER;
+  const k = littleEndian(await sha512(concat(r, owner, message))) % ORDER;
   let left = add(combine(s, BASE, k, minus(A)), minus(R));
   for (let doubled = 0; doubled < 3; doubled++) left = add(left, left);
   return isNothing(left);

@@ -8,7 +8,7 @@ import { announce, copier, el, facts, present, section } from "./dom.js";
 import { remember } from "./find.js";
 import { SCHEMES, parseItem, readableAnchor, tagOf } from "./item.js";
 import { Follower, checkNode, placeOf } from "./schedule.js";
-import { count, size, time, value } from "./text.js";
+import { count, heightText, size, time, value } from "./text.js";
 import { badge, cannotCheck, verdictList } from "./verdict.js";
 
 const idLink = (id, kind = "message") => (id ? el("a", { href: `#/${kind}/${id}`, class: "id" }, id) : null);
@@ -65,7 +65,7 @@ function assignmentSection({ assignment }, bytes) {
       ["Nonce", Number.isNaN(place.nonce) ? "none" : count(place.nonce)],
       ["Epoch", value(place.epoch ?? "none")],
       ["Time", time(place.timestamp)],
-      ["Block height", Number.isNaN(place.height) ? "none" : count(place.height)],
+      ["Block height", Number.isNaN(place.height) ? "none" : heightText(place.height)],
       ["Hash chain", value(place.chain ?? "none")],
       ["Excluded fields", place.excluded.length ? value(place.excluded.join(", ")) : null],
     ),
@@ -75,12 +75,12 @@ function assignmentSection({ assignment }, bytes) {
   );
 }
 
-// The entry before and the entry after, if there are any. Each is asked for by itself: together with this one they may
-// be too large for one answer.
+// The entry before, the entry after and the first of the schedule, if there are any. Each is asked for by itself: together
+// with this one they may be too large for one answer.
 async function neighbours({ process, nonce }, signal) {
   if (!Number.isSafeInteger(nonce) || !isId(process)) return [];
   const at = async (wanted) => (wanted < 0 ? undefined : (await getPage(process, { after: wanted - 1, to: wanted, limit: 1, signal })).nodes[0]);
-  return Promise.all([at(nonce - 1), at(nonce + 1)]);
+  return Promise.all([at(nonce - 1), at(nonce + 1), at(0)]);
 }
 
 // A server may answer with another entry than the one that was asked for, and that one may well verify.
@@ -97,12 +97,12 @@ const title = ({ message, assignment }, id) => {
   return message && type === "Process" && !tagOf(assignment, "Message") ? "Process" : "Message";
 };
 
-async function verdicts(panel, asked, node, before, bytes, signal) {
+async function verdicts(panel, asked, node, { before, first }, bytes, signal) {
   const place = placeOf(node.assignment);
   const isOwn = !tagOf(node.assignment, "Message");
   const imported = !(await findJson(`processes/${place.process}`, { signal }));
   const follower = new Follower(place.process, { imported });
-  if (place.nonce !== 0) follower.startAfter(before);
+  if (place.nonce !== 0) follower.startAfter(before, first);
   const checked = await checkNode(follower, node, (id) => getBytes(id, { signal }), bytes);
   const answer = isAnswer(node, asked);
   const state = worst([answer, ...checked.all]);
@@ -132,7 +132,7 @@ export async function entry(main, { id, query, signal }) {
   if (!node) throw new Problem("This scheduler knows no message or assignment with this id.", { status: 404 });
   if (node.edges) return location.replace(`#/process/${id}`);
   const place = placeOf(node.assignment);
-  const [[before, next], message, assignment] = await Promise.all([
+  const [[before, next, first], message, assignment] = await Promise.all([
     neighbours(place, signal),
     node.message && getBytes(node.message.id, { signal }),
     getBytes(node.assignment.id, { signal }),
@@ -149,5 +149,5 @@ export async function entry(main, { id, query, signal }) {
     messageSection(node, message),
     assignmentSection(node, assignment),
   );
-  if (canHash) await verdicts(panel, { id, within }, node, before, { message, assignment }, signal);
+  if (canHash) await verdicts(panel, { id, within }, node, { before, first }, { message, assignment }, signal);
 }

@@ -3,7 +3,7 @@
 import { findJson, getJson } from "./api.js";
 import { isId } from "./bytes.js";
 import { el, facts, present, section } from "./dom.js";
-import { time, visible } from "./text.js";
+import { heightText, time, visible } from "./text.js";
 
 const RECENT = "rota-explorer-recent";
 const RECENT_MAX = 8;
@@ -68,7 +68,7 @@ export async function home(main, { signal }) {
   );
   const [{ address }, { timestamp, block_height }] = await Promise.all([getJson("", { signal }), getJson("timestamp", { signal })]);
   about.replaceChildren(
-    facts(["Wallet address", el("span", { class: "id" }, address)], ["Its time", time(Number(timestamp))], ["Arweave block height", Number(block_height).toLocaleString("en")]),
+    facts(["Wallet address", el("span", { class: "id" }, address)], ["Its time", time(Number(timestamp))], ["Arweave block height", heightText(Number(block_height))]),
   );
 }
 

@@ -58,11 +58,11 @@ class Reader {
   }
 }
 
-/** Reads the tags of an item: an Avro array of {name, value}. No bytes are no tags. */
+/** Reads the tags of an item: an Avro array of {name, value}. The end of the bytes ends it, with a closing zero or without. */
 export function parseTags(bytes) {
   const reader = new Reader(bytes);
   const tags = [];
-  while (bytes.length > 0) {
+  while (reader.rest.length > 0) {
     const count = reader.long();
     if (count === 0) break;
     if (Math.abs(count) + tags.length > 128) throw new Error("more than 128 tags");

@@ -93,8 +93,8 @@ async function checkRows(rows, nodes, follower, signal) {
 
 /** The schedule of a process, as far as it is shown. */
 class Schedule {
-  constructor(id, { after, limit, follow, newest, imported, signal }) {
-    Object.assign(this, { id, after, limit, isFollowing: follow, imported, signal });
+  constructor(id, { after, limit, follow, first, newest, imported, signal }) {
+    Object.assign(this, { id, after, limit, isFollowing: follow, firstNode: first, imported, signal });
     this.head = placeOf(newest.assignment).nonce;
     this.body = el("tbody");
     this.pager = el("nav", { class: "pager", "aria-label": "Pages of the schedule" });
@@ -160,7 +160,7 @@ class Schedule {
     const added = this.#add(nodes, more);
     if (asked) document.getElementById("s-schedule").scrollIntoView();
     this.follower = new Follower(this.id, this);
-    if (this.after >= 0) this.follower.startAfter(before);
+    if (this.after >= 0) this.follower.startAfter(before, this.firstNode);
     if (canHash) await checkRows(added, nodes, this.follower, this.signal);
   }
 
@@ -286,14 +286,15 @@ export async function process(main, { id, query, signal }) {
   main.replaceChildren(el("p", { class: "loading" }, "Loading the process…"));
   const [flat, newest] = await Promise.all([findJson(`processes/${id}`, { signal }), findJson(`${id}/latest`, { signal })]);
   if (!newest) throw new Problem("This scheduler knows no process with this id.", { status: 404 });
-  const own = flat ? (await getPage(id, { after: -1, limit: 1, signal })).nodes[0] : undefined;
+  const [first] = (await getPage(id, { after: -1, limit: 1, signal })).nodes;
+  const own = flat ? first : undefined;
   remember(id, "process", tagOf(own?.message, "Name") || "Process");
   const size = Number(query.get("limit"));
   const limit = SIZES.includes(size) ? size : SIZES[0];
   const follow = query.has("follow");
   const asked = query.has("after") ? Number(query.get("after")) : -1;
   const after = Number.isSafeInteger(asked) && asked > -1 ? asked : -1;
-  const schedule = new Schedule(id, { after, limit, follow, newest, imported: !flat, signal });
+  const schedule = new Schedule(id, { after, limit, follow, first, newest, imported: !flat, signal });
   const name = tagOf(own?.message, "Name");
   const checked = el("div", {}, "…");
   present(

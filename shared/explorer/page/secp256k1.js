@@ -48,14 +48,14 @@ function combine(a, A, b, B) {
 }
 
 /**
- * Recovers the key from a digest of 32 bytes and a signature of 65: r, s, v (27 or 28, also 0 or 1).
- * Gives 65 bytes (0x04, x, y), or null if there is no such key. `s` lies in the lower half (EIP-2): else anybody could
- * turn an item into one with another id.
+ * Recovers the key from a digest of 32 bytes and a signature of 65: r, s, v (27 or 28).
+ * Gives 65 bytes (0x04, x, y), or null if there is no such key. v has no other form, and `s` lies in the lower half
+ * (EIP-2): else anybody could turn an item into one with another id.
  */
 export function recover(digest, signature) {
   const [r, s] = [numberOf(signature.subarray(0, 32)), numberOf(signature.subarray(32, 64))];
-  const odd = signature[64] >= 27 ? signature[64] - 27 : signature[64];
-  if (odd > 1 || r === 0n || r >= N || s === 0n || s > N / 2n) return null;
+  const odd = signature[64] - 27;
+  if ((odd !== 0 && odd !== 1) || r === 0n || r >= N || s === 0n || s > N / 2n) return null;
   const square = (r * r * r + 7n) % P;
   let y = power(square, (P + 1n) / 4n, P);
   if ((y * y) % P !== square) return null;

@@ -1,14 +1,14 @@
 // The five signature schemes (contract §1).
 
 import { bytesOf, concat, hex, same, unhex } from "./bytes.js";
-import { verifyCofactored } from "./ed25519.js";
+import { mayProve, verifyCofactored } from "./ed25519.js";
 import { signedHash } from "./item.js";
 import { keccak256 } from "./keccak.js";
 import { verifyPss } from "./rsa.js";
 import { recover } from "./secp256k1.js";
 
-// What the browser takes, the servers take. It is the quicker one by far, but what it does not take proves nothing: it
-// asks for more than they do (see ed25519.js), and older ones do not know Ed25519.
+// What the browser takes, the servers take, once both points may prove something. It is the quicker one by far, but what
+// it does not take proves nothing: it asks for more than they do (see ed25519.js), and older ones do not know Ed25519.
 async function byBrowser(owner, message, signature) {
   try {
     const key = await crypto.subtle.importKey("raw", owner, "Ed25519", false, ["verify"]);
@@ -18,8 +18,10 @@ async function byBrowser(owner, message, signature) {
   }
 }
 
-const ed25519 = async (owner, message, signature, { quick }) =>
-  (await byBrowser(owner, message, signature)) || (!quick && verifyCofactored(owner, message, signature));
+async function ed25519(owner, message, signature, { quick }) {
+  if (!mayProve(owner) || !mayProve(signature.subarray(0, 32))) return false;
+  return (await byBrowser(owner, message, signature)) || (!quick && verifyCofactored(owner, message, signature));
+}
 
 const address = (key) => keccak256(key.subarray(1)).subarray(12);
 

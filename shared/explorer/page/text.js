@@ -56,6 +56,9 @@ export function value(text, { max = SHOWN_MAX, tag = "span", what = "characters"
 /** A number with separators between its thousands. */
 export const count = (number) => number.toLocaleString("en");
 
+/** A block height. A scheduler without a gateway knows none, and says 0. */
+export const heightText = (height) => (height === 0 ? "no gateway: height unknown" : count(height));
+
 /** "1 entry", "2 entries". */
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 

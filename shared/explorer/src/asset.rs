@@ -11,8 +11,9 @@ use std::convert::Infallible;
 /// For what carries its version in its URL (a year).
 pub(crate) const FOR_EVER: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
-/// For what the next release may change: keep it, but ask before using it.
-pub(crate) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// For what the next release may change: keep it, but ask before using it. `private`: a shared cache that holds it may
+/// send it when the origin answers 5xx.
+pub(crate) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// For what the next release may change, and nobody minds for five minutes.
 pub(crate) const A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 

@@ -68,7 +68,7 @@ mod tests {
     #[tokio::test]
     async fn everything_has_a_type_a_tag_and_an_age() {
         for (path, kind, kept) in [
-            ("/explorer".to_owned(), "text/html; charset=utf-8", "no-cache"),
+            ("/explorer".to_owned(), "text/html; charset=utf-8", "private, no-cache"),
             (file("app.js"), "text/javascript; charset=utf-8", "immutable"),
             (file("style.css"), "text/css; charset=utf-8", "immutable"),
             ("/openapi.json".to_owned(), "application/json", "max-age=300"),

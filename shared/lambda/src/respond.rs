@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use http_body_util::LengthLimitError;
 use rota_service::Setting;
 use rota_service::trace::{self, TRACERESPONSE};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::error::Error;
 
 /// The most bytes of a buffered answer: Lambda's 6 MB, less what status and headers may take.
 pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
@@ -20,6 +22,9 @@ pub const ANSWER_BYTES_MAX: usize = (6 << 20) - (32 << 10);
 /// What a client is told whose answer is too large for the way this function answers.
 const TOO_LARGE: &str =
     "the answer is larger than this server can send in one piece: ask for fewer entries with limit";
+
+/// What a client is told whose answer ended too early.
+const BROKEN_OFF: &str = "the answer broke off, try again soon";
 
 /// What ends the prelude of a stream.
 static PRELUDE_END: [u8; 8] = [0; 8];
@@ -151,10 +156,11 @@ impl Buffered {
     async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         match to_bytes(body, ANSWER_BYTES_MAX).await {
-            Ok(bytes) => Self::fitting(parts.status, &parts.headers, &bytes),
-            Err(_) => None,
+            Ok(bytes) => Self::fitting(parts.status, &parts.headers, &bytes)
+                .unwrap_or_else(|| Self::too_large(&parts.headers)),
+            Err(error) if is_of_length(&error) => Self::too_large(&parts.headers),
+            Err(error) => Self::broken_off(&parts.headers, &error),
         }
-        .unwrap_or_else(|| Self::too_large(&parts.headers))
     }
 
     /// `None` if it does not fit.
@@ -179,16 +185,37 @@ impl Buffered {
         tracing::warn!(
             "an answer is too large to be buffered: LAMBDA_RESPONSE=stream has no such limit"
         );
+        Self::error(given, StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+    }
+
+    /// The rest of the answer will not come: what is there must not be taken for the whole.
+    fn broken_off(given: &HeaderMap, error: &axum::Error) -> Self {
+        tracing::error!(error = error as &dyn Error, "an answer broke off");
+        Self::error(given, StatusCode::BAD_GATEWAY, BROKEN_OFF)
+    }
+
+    fn error(given: &HeaderMap, status: StatusCode, text: &str) -> Self {
         let kind = HeaderValue::from_static("application/json");
         let never = HeaderValue::from_static("no-store");
         let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, never)];
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
         let mut headers: HeaderMap = headers.into_iter().collect();
         let trace = given.get(TRACERESPONSE);
         headers.extend(trace.map(|trace| (TRACERESPONSE, trace.clone())));
-        let (headers, body) = (fields(&headers), trace::error_body_after(trace, TOO_LARGE));
+        let (headers, body) = (fields(&headers), trace::error_body_after(trace, text));
         Self { status_code: status.as_u16(), headers, body, is_base64_encoded: false }
     }
+}
+
+/// Whether a body was longer than allowed; else it broke off.
+fn is_of_length(error: &axum::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// One text for each name: neither form takes lists, and no field of ours is one that cannot be joined.
@@ -217,5 +244,32 @@ const fn escaped_len(byte: u8) -> usize {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
         0..=31 => 6,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn answer(chunks: Vec<io::Result<Bytes>>) -> Response {
+        Response::new(Body::from_stream(stream::iter(chunks)))
+    }
+
+    #[tokio::test]
+    async fn a_document_is_the_whole_answer_or_an_error() {
+        let chunk = || Ok(Bytes::from(vec![b'x'; 4 << 20]));
+        let cut = || Err(io::Error::other("the other side broke off"));
+        for (chunks, status) in [
+            (vec![chunk()], 200),
+            (vec![chunk(), chunk()], 413),
+            (vec![chunk(), cut()], 502),
+            (vec![cut()], 502),
+        ] {
+            let buffered = Buffered::of(answer(chunks)).await;
+            assert_eq!(buffered.status_code, status);
+            let is_error = buffered.body.starts_with("{\"error\":");
+            assert_eq!(is_error, status != 200);
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! Checks before it puts anything (ORD-1), so a refused append leaves no trace in the batch.
 
 use crate::{
-    Append, LedgerError, Upload,
-    key::{self, EntryRow, Family, IdKind, META_BLOCK_HEIGHT},
+    Append, KeptHeight, LedgerError, Upload,
+    key::{self, EntryRow, Family, IdKind, META_BLOCK_HEIGHT, META_BLOCK_HEIGHT_TIME},
     outbox::{OutboxStaging, OutboxState},
     record::{self, AssignmentRecord, ProvisionalRecord},
     store::{Place, Store},
@@ -87,9 +87,16 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// Stores the newest block height.
-    pub(crate) fn block_height(&mut self, height: u64) {
-        self.batch.put_cf(self.families.meta, META_BLOCK_HEIGHT, record::write_number(height));
+    /// Stores the newest block height, and when it was told.
+    pub(crate) fn block_height(&mut self, kept: KeptHeight) {
+        let meta = self.families.meta;
+        self.batch.put_cf(meta, META_BLOCK_HEIGHT, record::write_number(kept.height));
+        match kept.told {
+            Some(told) => {
+                self.batch.put_cf(meta, META_BLOCK_HEIGHT_TIME, record::write_number(told.0));
+            }
+            None => self.batch.delete_cf(meta, META_BLOCK_HEIGHT_TIME),
+        }
     }
 
     /// Adds an entry and all that belongs to it.

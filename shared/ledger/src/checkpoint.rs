@@ -2,10 +2,12 @@
 //!
 //! The database knows by its id which ledger wrote last under a name (`Holder`), and lets that one go on
 //! without comparing anything. A copy is behind the moment after it was made, so it must never pass for the
-//! ledger it was copied from: [`Ledger::adopt_copy`] gives it another id before anybody opens it.
+//! ledger it was copied from: [`Ledger::adopt_copy`] gives it another id before anybody opens it. It still belongs
+//! to the same database, and to the same wallet.
 
 use crate::{
     Ledger, LedgerError, LedgerOptions,
+    identity::NO_TERM,
     key::{Family, META_ID, META_SETTLED_TERM},
     open, record, store,
 };
@@ -40,7 +42,7 @@ impl Ledger {
     }
 
     /// Makes the copy of a ledger in `dir` a ledger of its own, durably: it has a new id, and is not known to
-    /// agree with any database. To be called before anybody opens it; calling it again does no harm.
+    /// agree with its database. It keeps that it has one. To be called before anybody opens it; calling it again does no harm.
     ///
     /// # Errors
     /// [`LedgerError::NotALedger`] if there is none, and whatever [`Ledger::open`] says.
@@ -52,7 +54,9 @@ impl Ledger {
         let meta = store.family(Family::Meta)?;
         let mut batch = WriteBatch::default();
         batch.put_cf(meta, META_ID, record::write_id(rand::random()));
-        batch.delete_cf(meta, META_SETTLED_TERM);
+        if store.get(Family::Meta, META_SETTLED_TERM)?.is_some() {
+            batch.put_cf(meta, META_SETTLED_TERM, record::write_number(NO_TERM));
+        }
         Ok(store.db.write_opt(batch, &store::synced())?)
     }
 }

@@ -5,13 +5,13 @@
 //! Reads go on.
 
 use crate::{
-    CommitObservation, LedgerError, Observe, batch::Staging, metrics::CommitCounters,
+    CommitObservation, KeptHeight, LedgerError, Observe, batch::Staging, metrics::CommitCounters,
     outbox::OutboxState, store::Place, store::Store,
 };
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use rocksdb::WriteOptions;
-use rota_schedule::{ContentHash, Entry, Head, ProcessId, Timestamp};
+use rota_schedule::{ContentKey, Entry, Head, ProcessId, Timestamp};
 use std::{
     collections::HashSet,
     mem,
@@ -35,7 +35,7 @@ pub struct Append {
     /// The head of the process once it is committed.
     pub head: Head,
     /// By what its message is deduplicated, if it was pushed.
-    pub content: Option<ContentHash>,
+    pub content: Option<ContentKey>,
     /// When its item was taken in: the age of its outbox rows.
     pub queued_at: Timestamp,
     /// Whether it is to be uploaded from here.
@@ -85,7 +85,7 @@ pub(crate) struct Pending {
     /// Entries that are provisional no more.
     pub(crate) confirmed: HashSet<Place>,
     /// The newest block height.
-    pub(crate) block_height: Option<u64>,
+    pub(crate) block_height: Option<KeptHeight>,
     /// Who waits for the outbox's end once all of the above is written.
     pub(crate) marks: Vec<oneshot::Sender<u64>>,
 }

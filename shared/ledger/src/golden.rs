@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use rota_schedule::{
-    AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
+    AssignmentId, ContentKey, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
 };
 
 const GOLDEN: &str = concat!(
@@ -38,7 +38,7 @@ const PROVISIONAL: ProvisionalRecord = ProvisionalRecord {
     queued_at: Timestamp(TIME),
     has_message: true,
     before: Some(HEAD),
-    content: Some(ContentHash([0xE5; 48])),
+    content: Some(ContentKey([0xE5; 48])),
 };
 const PROVISIONAL_FIRST: ProvisionalRecord =
     ProvisionalRecord { has_message: false, before: None, content: None, ..PROVISIONAL };
@@ -77,7 +77,7 @@ fn written() -> Vec<(&'static str, Vec<u8>)> {
             key::place_by_time(&MESSAGE, IdKind::Assigned, TIME, &PROCESS, NONCE).to_vec(),
         ),
         ("key times", key::time(&PROCESS, TIME, NONCE).to_vec()),
-        ("key contents", key::content(&PROCESS, &ContentHash([0xE5; 48])).to_vec()),
+        ("key contents", key::content(&PROCESS, &ContentKey([0xE5; 48])).to_vec()),
         ("key meta format", key::META_FORMAT.to_vec()),
         ("key meta outbox", key::META_OUTBOX.to_vec()),
         ("key meta scheduler", key::META_SCHEDULER.to_vec()),
@@ -96,6 +96,8 @@ fn written() -> Vec<(&'static str, Vec<u8>)> {
         ("record id", record::write_id([0x97; 16])),
         ("record provisional", PROVISIONAL.write()),
         ("record provisional first", PROVISIONAL_FIRST.write()),
+        ("key meta database", key::META_DATABASE.to_vec()),
+        ("key meta block height time", key::META_BLOCK_HEIGHT_TIME.to_vec()),
     ]
 }
 

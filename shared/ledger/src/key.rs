@@ -14,16 +14,18 @@
 //! | | id ‖ 3 ‖ timestamp ‖ process ‖ nonce | empty: places where the item was assigned without its bytes |
 //! | `times` | process ‖ timestamp ‖ nonce | empty |
 //! | `heads` | process | head record |
-//! | `contents` | process ‖ content hash | nonce record |
+//! | `contents` | process ‖ content key | nonce record |
 //! | `provisional` | process ‖ nonce | provisional record |
 //! | `outbox` | sequence number | outbox record |
-//! | `meta` | name | format, counters, address, height |
+//! | `meta` | name | format, counters, address, height, database |
+//!
+//! Content keys of entries from before signers were part of them are the hash of the content alone.
 //!
 //! Places are keys with empty values rather than records, so that the earliest is one seek and
 //! writing needs no read before it.
 
 use crate::LedgerError;
-use rota_schedule::{AssignmentId, ContentHash, MessageId, ProcessId};
+use rota_schedule::{AssignmentId, ContentKey, MessageId, ProcessId};
 
 /// Length of an id, and of the prefix that bloom filters know keys by.
 pub(crate) const ID_LEN: usize = 32;
@@ -50,8 +52,12 @@ pub(crate) const META_SCHEDULER: &[u8] = b"scheduler";
 pub(crate) const META_ID: &[u8] = b"id";
 /// Key of the term under which ledger and database were last found to agree, in `meta`.
 pub(crate) const META_SETTLED_TERM: &[u8] = b"settled-term";
+/// Key of the id of the database that the ledger works with, in `meta`.
+pub(crate) const META_DATABASE: &[u8] = b"database";
 /// Key of the newest known block height in `meta`.
 pub(crate) const META_BLOCK_HEIGHT: &[u8] = b"block-height";
+/// Key of the time at which that height was told, in `meta`. Ledgers of before have none.
+pub(crate) const META_BLOCK_HEIGHT_TIME: &[u8] = b"block-height-time";
 
 /// A column family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,11 +189,11 @@ pub(crate) fn time_end(process: &ProcessId) -> [u8; TIME_LEN] {
 
 /// Start of all keys of a process in `contents`, and the key that follows them.
 pub(crate) fn contents(process: &ProcessId) -> ([u8; CONTENT_LEN], [u8; CONTENT_LEN]) {
-    (content(process, &ContentHash([0; 48])), content(process, &ContentHash([u8::MAX; 48])))
+    (content(process, &ContentKey([0; 48])), content(process, &ContentKey([u8::MAX; 48])))
 }
 
 /// Key of a message by content.
-pub(crate) fn content(process: &ProcessId, content: &ContentHash) -> [u8; CONTENT_LEN] {
+pub(crate) fn content(process: &ProcessId, content: &ContentKey) -> [u8; CONTENT_LEN] {
     join(&[process.as_bytes(), &content.0])
 }
 

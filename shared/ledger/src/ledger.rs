@@ -1,9 +1,10 @@
 //! The ledger as others see it: open, append, look up, upload, close.
 
 use crate::{
-    Append, Done, Entries, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow, OutboxStats,
+    Append, Done, Entries, KeptHeight, LedgerError, LedgerMetrics, LedgerOptions, OutboxRow,
+    OutboxStats,
     commit::{Command, Committer, Pending, Shared},
-    key::{Family, META_BLOCK_HEIGHT, META_SCHEDULER, META_SETTLED_TERM},
+    key::{Family, META_SCHEDULER},
     open,
     outbox::{self, OutboxState},
     provisional::{self, Provisional},
@@ -16,7 +17,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{FlushOptions, IteratorMode};
 use rota_ans104::{Address, ItemId};
-use rota_schedule::{ContentHash, Entry, Head, MessageId, ProcessId};
+use rota_schedule::{ContentKey, Entry, Head, MessageId, ProcessId};
 use std::{
     collections::HashMap,
     io,
@@ -42,7 +43,7 @@ struct Inner {
     queue: Sender<Command>,
     committer: Mutex<Option<JoinHandle<()>>>,
     scheduler: RwLock<Option<Address>>,
-    block_height: RwLock<Option<u64>>,
+    block_height: RwLock<Option<KeptHeight>>,
     page_readers: Arc<Semaphore>,
 }
 
@@ -57,10 +58,7 @@ impl Ledger {
         let store = Arc::new(open::open(dir, &options)?);
         let scheduler =
             store.get(Family::Meta, META_SCHEDULER)?.map(|bytes| record::read_address(&bytes));
-        let height = store
-            .get(Family::Meta, META_BLOCK_HEIGHT)?
-            .map(|b| record::read_number("block height", &b));
-        let (scheduler, height) = (scheduler.transpose()?, height.transpose()?);
+        let (scheduler, height) = (scheduler.transpose()?, KeptHeight::load(&store)?);
         let shared = Arc::new(Shared::new(OutboxState::load(&store)?));
         let (sender, queue) = crossbeam_channel::bounded(options.commit_queue);
         let committer = Committer {
@@ -126,14 +124,14 @@ impl Ledger {
         self.inner.store.place_of(process, message)
     }
 
-    /// The nonce at which a pushed message of this content was placed in a process (DUP-2).
+    /// The nonce at which a process has a pushed message under this key (DUP-2).
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn place_of_content(
         &self,
         process: &ProcessId,
-        content: &ContentHash,
+        content: &ContentKey,
     ) -> Result<Option<u64>, LedgerError> {
         self.inner.store.place_of_content(process, content)
     }
@@ -245,37 +243,12 @@ impl Ledger {
         provisional::discard(&self.inner.store, process, from_nonce)
     }
 
-    /// The contents by which messages of a process are deduplicated, by nonce.
+    /// The keys by which messages of a process are deduplicated, by nonce.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn contents(&self, process: &ProcessId) -> Result<HashMap<u64, ContentHash>, LedgerError> {
+    pub fn contents(&self, process: &ProcessId) -> Result<HashMap<u64, ContentKey>, LedgerError> {
         self.inner.store.contents(process)
-    }
-
-    /// The term under which this ledger and its database were last found to agree.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn settled_term(&self) -> Result<Option<u64>, LedgerError> {
-        let bytes = self.inner.store.get(Family::Meta, META_SETTLED_TERM)?;
-        bytes.map(|bytes| record::read_number("settled term", &bytes)).transpose()
-    }
-
-    /// Remembers, durably, that ledger and database agree under a term; `None`: that they may not.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn settle(&self, term: Option<u64>) -> Result<(), LedgerError> {
-        let store = &self.inner.store;
-        let (meta, sync) = (store.family(Family::Meta)?, store::synced());
-        match term {
-            Some(term) => {
-                store.db.put_cf_opt(meta, META_SETTLED_TERM, record::write_number(term), &sync)?;
-            }
-            None => store.db.delete_cf_opt(meta, META_SETTLED_TERM, &sync)?,
-        }
-        Ok(())
     }
 
     /// What tells this ledger from every other: made when it was, at random.
@@ -305,19 +278,20 @@ impl Ledger {
     }
 
     /// The address of the wallet that signs, if it was ever set.
-    pub(crate) fn scheduler_address(&self) -> Option<Address> {
+    #[must_use]
+    pub fn scheduler_address(&self) -> Option<Address> {
         *self.inner.scheduler.read()
     }
 
     /// Remembers the newest block height. Not synced. Never waits.
-    pub fn set_block_height(&self, height: u64) {
-        *self.inner.block_height.write() = Some(height);
-        self.leave(|pending| pending.block_height = Some(height));
+    pub fn set_block_height(&self, kept: KeptHeight) {
+        *self.inner.block_height.write() = Some(kept);
+        self.leave(|pending| pending.block_height = Some(kept));
     }
 
     /// The newest block height that was remembered, before a restart too.
     #[must_use]
-    pub fn block_height(&self) -> Option<u64> {
+    pub fn block_height(&self) -> Option<KeptHeight> {
         *self.inner.block_height.read()
     }
 

@@ -22,6 +22,8 @@ mod commit;
 mod error;
 #[cfg(test)]
 mod golden;
+mod height;
+mod identity;
 mod key;
 mod ledger;
 mod metrics;
@@ -41,6 +43,7 @@ mod wal;
 pub use checkpoint::CheckpointInfo;
 pub use commit::{Append, Done, Upload};
 pub use error::LedgerError;
+pub use height::KeptHeight;
 pub use ledger::Ledger;
 pub use metrics::{CommitObservation, LedgerMetrics, Observe};
 pub use options::{BLOCK_CACHE_BYTES, COMMIT_QUEUE_MAX, LedgerOptions, OPEN_TABLES_MAX};

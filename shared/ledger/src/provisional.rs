@@ -11,7 +11,7 @@ use crate::{
     store::{self, Store},
 };
 use rocksdb::WriteBatch;
-use rota_schedule::{ContentHash, Entry, ProcessId};
+use rota_schedule::{ContentKey, Entry, ProcessId};
 
 /// An entry that the database may not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Provisional {
     /// The entry.
     pub entry: Entry,
     /// By what its message is deduplicated, if it was pushed.
-    pub content: Option<ContentHash>,
+    pub content: Option<ContentKey>,
 }
 
 /// Up to `limit` of them after a place.

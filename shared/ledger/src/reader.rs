@@ -6,7 +6,7 @@
 use crate::{Ledger, LedgerError, page, store::Place};
 use bytes::Bytes;
 use rota_schedule::{
-    AssignmentId, Entry, Found, Head, MessageId, PAGE_BYTES_MAX, Page, PageQuery, ProcessId,
+    AssignmentId, Entry, Found, Head, MessageId, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId,
     ReadError, ScheduleReader, SchedulerInfo,
 };
 use std::{io, sync::Arc};
@@ -22,10 +22,7 @@ impl ScheduleReader for Ledger {
         if let Some(head) = self.head(&as_process)? {
             return Ok(Some(Found::Page(self.page(as_process, head, query).await?)));
         }
-        let Some(place) = self.place(&id, process)? else {
-            return Ok(None);
-        };
-        Ok(Some(Found::Entry(self.store().entry_at(place)?)))
+        Ok(self.entry_of(&id, process)?.map(Found::Entry))
     }
 
     async fn latest(&self, process: ProcessId) -> Result<Option<Entry>, ReadError> {
@@ -47,40 +44,43 @@ impl ScheduleReader for Ledger {
 
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, ReadError> {
         let store = self.store();
-        if let Some((process, nonce)) = store.stored_place(&id)? {
-            return Ok(Some(store.message(&process, nonce)?));
+        let places = store.places(&id)?;
+        if let Some(place) = places.assignment {
+            return Ok(Some(store.assignment(place)?));
         }
-        let Some(place) = store.assignment_place(&AssignmentId::new(id))? else {
+        let Some((_, (process, nonce))) = places.stored else {
             return Ok(None);
         };
-        Ok(Some(store.assignment(place)?))
+        Ok(Some(store.message(&process, nonce)?))
     }
 
     async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {
         let address = self.scheduler_address().ok_or(LedgerError::NoScheduler)?;
-        Ok(SchedulerInfo { address, block_height: self.block_height().unwrap_or(0) })
+        Ok(SchedulerInfo {
+            address,
+            block_height: self.block_height().map_or(0, |kept| kept.height),
+        })
     }
 }
 
 impl Ledger {
-    /// The earliest place of an item, or else the place of an assignment; in `process` if that is given.
-    fn place(
+    /// The entry of an assignment, or else of an item at its earliest place; in `process` if that is given.
+    fn entry_of(
         &self,
         id: &[u8; 32],
         process: Option<ProcessId>,
-    ) -> Result<Option<Place>, LedgerError> {
+    ) -> Result<Option<Entry>, LedgerError> {
         let store = self.store();
-        let item = match process {
-            Some(process) => {
-                store.place_of(&process, &MessageId::new(*id))?.map(|nonce| (process, nonce))
-            }
-            None => store.earliest_place(id)?,
-        };
-        if item.is_some() {
+        let entry_at = |place: Option<Place>| place.map(|place| store.entry_at(place)).transpose();
+        let Some(process) = process else { return entry_at(store.places(id)?.first()) };
+        let nonce = store.place_of(&process, &MessageId::new(*id))?;
+        let item = entry_at(nonce.map(|nonce| (process, nonce)))?;
+        // Only spawns and messages are taken in with their bytes: such an item is no assignment.
+        if item.as_ref().is_some_and(|entry| entry.message.is_some()) {
             return Ok(item);
         }
-        let assigned = store.assignment_place(&AssignmentId::new(*id))?;
-        Ok(assigned.filter(|(found, _)| process.is_none_or(|process| process == *found)))
+        let assignment = store.assignment_place(&AssignmentId::new(*id))?;
+        Ok(entry_at(assignment.filter(|(found, _)| *found == process))?.or(item))
     }
 
     async fn page(
@@ -94,7 +94,7 @@ impl Ledger {
         let store = Arc::clone(self.store());
         let read = move || {
             let _permit = permit;
-            page::read(&store, process, &head, &query, PAGE_BYTES_MAX)
+            page::read(&store, process, &head, &query, PAGE_PART_BYTES_MAX)
         };
         tokio::task::spawn_blocking(read)
             .await

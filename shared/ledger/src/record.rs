@@ -7,7 +7,7 @@
 
 use crate::LedgerError;
 use rota_schedule::{
-    AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
+    AssignmentId, ContentKey, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
 };
 
 /// The version that every record is written in.
@@ -150,7 +150,7 @@ pub(crate) struct ProvisionalRecord {
     /// The head that the process has without it.
     pub(crate) before: Option<Head>,
     /// By what its message is deduplicated.
-    pub(crate) content: Option<ContentHash>,
+    pub(crate) content: Option<ContentKey>,
 }
 
 impl ProvisionalRecord {
@@ -179,7 +179,7 @@ impl ProvisionalRecord {
             has_message: reader.flag("has message")?,
             before: if reader.flag("has head")? { Some(reader.head()?) } else { None },
             content: if reader.flag("has content")? {
-                Some(ContentHash(reader.array("content")?))
+                Some(ContentKey(reader.array("content")?))
             } else {
                 None
             },

@@ -7,11 +7,31 @@ use crate::{
 };
 use bytes::Bytes;
 use rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ReadOptions, WriteOptions};
-use rota_schedule::{AssignmentId, ContentHash, Entry, Head, MessageId, ProcessId};
+use rota_schedule::{AssignmentId, ContentKey, Entry, Head, MessageId, ProcessId};
 use std::collections::HashMap;
 
 /// Where an entry lies.
 pub(crate) type Place = (ProcessId, u64);
+
+/// What an id stands for, whatever the process.
+#[derive(Default)]
+pub(crate) struct Places {
+    /// What this assignment placed.
+    pub(crate) assignment: Option<Place>,
+    /// The earliest place that holds the item's bytes, and its time.
+    pub(crate) stored: Option<(u64, Place)>,
+    /// The earliest place where the item was assigned without its bytes, and its time.
+    assigned: Option<(u64, Place)>,
+}
+
+impl Places {
+    /// The assignment's place, else the item's earliest. Anybody may have an assignment assigned. That must
+    /// not change what its id has stood for since it was signed.
+    pub(crate) fn first(self) -> Option<Place> {
+        let item = self.stored.into_iter().chain(self.assigned).min();
+        self.assignment.or(item.map(|(_, place)| place))
+    }
+}
 
 /// The open RocksDB.
 pub(crate) struct Store {
@@ -128,21 +148,23 @@ impl Store {
         self.first(Family::Ids, &first, &last, key::trailing_nonce)
     }
 
-    /// The earliest place of an item anywhere that holds its bytes (`Stored`) or does not (`Assigned`).
-    fn earliest(&self, item: &[u8; 32], kind: IdKind) -> Result<Option<(u64, Place)>, LedgerError> {
-        let (from, below) = (key::id_kind(item, kind), key::id_kind_end(item, kind));
-        self.first(Family::Ids, &from, &below, key::read_place_by_time)
-    }
-
-    /// The earliest place of an item anywhere.
-    pub(crate) fn earliest_place(&self, item: &[u8; 32]) -> Result<Option<Place>, LedgerError> {
-        let places = [self.earliest(item, IdKind::Stored)?, self.earliest(item, IdKind::Assigned)?];
-        Ok(places.into_iter().flatten().min().map(|(_, place)| place))
-    }
-
-    /// A place that holds the bytes of an item.
-    pub(crate) fn stored_place(&self, item: &[u8; 32]) -> Result<Option<Place>, LedgerError> {
-        Ok(self.earliest(item, IdKind::Stored)?.map(|(_, place)| place))
+    /// What an id stands for, in one pass over its rows: the kinds lie behind each other.
+    pub(crate) fn places(&self, id: &[u8; 32]) -> Result<Places, LedgerError> {
+        let from = key::id_kind(id, IdKind::Stored);
+        let below = key::id_kind_end(id, IdKind::Assigned);
+        let mut rows = self.range(Family::Ids, &from, &below)?;
+        let mut places = Places::default();
+        if let Some(key) = of_kind(&rows, IdKind::Stored) {
+            places.stored = Some(key::read_place_by_time(key)?);
+            rows.seek(key::id_kind(id, IdKind::Assignment));
+        }
+        if of_kind(&rows, IdKind::Assignment).is_some() {
+            places.assignment = rows.value().map(record::read_place).transpose()?;
+        } else if let Some(key) = of_kind(&rows, IdKind::Assigned) {
+            places.assigned = Some(key::read_place_by_time(key)?);
+        }
+        rows.status()?;
+        Ok(places)
     }
 
     /// What an assignment placed.
@@ -152,29 +174,29 @@ impl Store {
             .transpose()
     }
 
-    /// The place of a pushed message with this content.
+    /// The place of the pushed message under this key.
     pub(crate) fn place_of_content(
         &self,
         process: &ProcessId,
-        content: &ContentHash,
+        content: &ContentKey,
     ) -> Result<Option<u64>, LedgerError> {
         let bytes = self.get(Family::Contents, &key::content(process, content))?;
         bytes.map(|bytes| record::read_number("content", &bytes)).transpose()
     }
 
-    /// The contents of a process's pushed messages, by nonce.
+    /// The content keys of a process's pushed messages, by nonce.
     pub(crate) fn contents(
         &self,
         process: &ProcessId,
-    ) -> Result<HashMap<u64, ContentHash>, LedgerError> {
+    ) -> Result<HashMap<u64, ContentKey>, LedgerError> {
         let (from, below) = key::contents(process);
         let mut rows = self.range(Family::Contents, &from, &below)?;
         let mut found = HashMap::new();
         while let Some((key, value)) = rows.item() {
-            let hash = key.last_chunk().ok_or_else(|| {
-                LedgerError::damaged("a key of a content is too short for its hash")
-            })?;
-            found.insert(record::read_number("content", value)?, ContentHash(*hash));
+            let content = key
+                .last_chunk()
+                .ok_or_else(|| LedgerError::damaged("a key in `contents` is too short"))?;
+            found.insert(record::read_number("content", value)?, ContentKey(*content));
             rows.next();
         }
         rows.status()?;
@@ -197,6 +219,11 @@ impl Store {
             key::trailing_nonce,
         )
     }
+}
+
+/// The key that `rows` stand on if it says this of its id.
+fn of_kind<'a>(rows: &'a DBRawIterator<'_>, kind: IdKind) -> Option<&'a [u8]> {
+    rows.key().filter(|key| key.get(key::ID_LEN) == Some(&(kind as u8)))
 }
 
 /// For a write that is durable when it returns.

@@ -38,7 +38,7 @@ pub struct GatewayConfig {
     pub gateway_url: Url,
     /// `ARWEAVE_URL`: the node that is asked for the height.
     pub arweave_url: Url,
-    /// `GRAPHQL_URL`; without it, `{gateway_url}/graphql`.
+    /// `GRAPHQL_URL`; without it, `gateway_url`. A URL without a path gets `/graphql`, as the reference has it.
     pub graphql_url: Option<Url>,
     /// `ARWEAVE_URL_LIST`: asked whether an id exists, for its status, and for raw data that the gateway
     /// does not give. Empty: the gateway and the Arweave node.
@@ -61,6 +61,15 @@ struct Inner {
     hosts: Vec<Url>,
     /// Whom to ask for bytes: the gateway, then the others.
     raw_hosts: Vec<Url>,
+    /// Different gateways: one URL for each host and port.
+    witnesses: Vec<Url>,
+}
+
+/// A height, and which host told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToldHeight {
+    pub(crate) host: String,
+    pub(crate) height: u64,
 }
 
 impl Gateway {
@@ -71,8 +80,9 @@ impl Gateway {
     pub fn new(config: GatewayConfig) -> Result<Self, PermawebError> {
         let gateway = http::base(config.gateway_url)?;
         let arweave = http::base(config.arweave_url)?;
-        let graphql = match config.graphql_url {
-            Some(url) => http::base(url)?,
+        let graphql = match config.graphql_url.map(http::base).transpose()? {
+            Some(url) if url.path() != "/" => url,
+            Some(url) => http::join(&url, &["graphql"]),
             None => http::join(&gateway, &["graphql"]),
         };
         let listed = config.arweave_url_list.into_iter().map(http::base);
@@ -81,8 +91,10 @@ impl Gateway {
             hosts = distinct(vec![gateway.clone(), arweave.clone()]);
         }
         let raw_hosts = distinct([vec![gateway.clone()], hosts.clone()].concat());
+        let all = [vec![arweave.clone(), gateway.clone()], hosts.clone()].concat();
+        let witnesses = different(all);
         let client = http::client(config.timeout, |_| true).map_err(PermawebError::Client)?;
-        Ok(Self(Arc::new(Inner { client, gateway, arweave, graphql, hosts, raw_hosts })))
+        Ok(Self(Arc::new(Inner { client, gateway, arweave, graphql, hosts, raw_hosts, witnesses })))
     }
 
     /// The height of the newest block: from the Arweave node, or else from the gateway.
@@ -90,10 +102,34 @@ impl Gateway {
     /// # Errors
     /// The node's error if neither gives a height of at most [`HEIGHT_MAX`].
     pub async fn height(&self) -> Result<u64, PermawebError> {
+        Ok(self.told_height().await?.height)
+    }
+
+    /// As [`Self::height`], with the host that told it.
+    pub(crate) async fn told_height(&self) -> Result<ToldHeight, PermawebError> {
         match self.height_at(&self.0.arweave).await {
-            Ok(height) => Ok(height),
+            Ok(told) => Ok(told),
             Err(error) => self.height_at(&self.0.gateway).await.map_err(|_| error),
         }
+    }
+
+    /// What all other configured gateways say of the height. All are asked at once, and an error is no answer.
+    pub(crate) async fn heights_beside(&self, host: &str) -> Vec<ToldHeight> {
+        let mut asked = JoinSet::new();
+        for url in self.0.witnesses.iter().filter(|url| http::host(url) != host) {
+            let (gateway, url) = (self.clone(), url.clone());
+            asked.spawn(async move { gateway.height_at(&url).await });
+        }
+        let mut told = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            told.extend(answer.ok().and_then(Result::ok));
+        }
+        told
+    }
+
+    /// How many different gateways are configured, by host and port.
+    pub(crate) fn witnesses(&self) -> usize {
+        self.0.witnesses.len()
     }
 
     /// How many blocks confirm the transaction `id`, or `None` if it is not known or still pending.
@@ -151,14 +187,14 @@ impl Gateway {
         found.ok_or(PermawebError::NotFound { id })
     }
 
-    async fn height_at(&self, base: &Url) -> Result<u64, PermawebError> {
+    async fn height_at(&self, base: &Url) -> Result<ToldHeight, PermawebError> {
         let request = self.0.client.get(http::join(base, &["info"]));
         let answer = http::ask(request, http::host(base), STATUS_BYTES_MAX).await?;
         let Info { height } = answer.json()?;
         if height > HEIGHT_MAX {
             return Err(answer.malformed("height has more than 12 digits"));
         }
-        Ok(height)
+        Ok(ToldHeight { host: answer.host, height })
     }
 
     /// Asks `hosts` in order, until `read` accepts an answer. `None` if every host says 404.
@@ -193,6 +229,13 @@ fn note(failure: &mut Option<PermawebError>, error: PermawebError) {
 fn distinct(mut urls: Vec<Url>) -> Vec<Url> {
     let mut seen = std::collections::HashSet::new();
     urls.retain(|url| seen.insert(url.clone()));
+    urls
+}
+
+/// The first URL of each host and port.
+fn different(mut urls: Vec<Url>) -> Vec<Url> {
+    let mut seen = std::collections::HashSet::new();
+    urls.retain(|url| seen.insert(http::host(url)));
     urls
 }
 

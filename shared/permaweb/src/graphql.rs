@@ -3,18 +3,20 @@
 //! The id travels as a variable, never spliced into the query. An answer about another id, or with a
 //! field of another shape, is malformed; `errors` are never read as "not known".
 
-use rota_ans104::{ItemId, b64};
+use rota_ans104::{Address, ItemId, b64};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{PermawebError, error::quote, http::Answer};
 
 const QUERY: &str = "query($id: ID!) { transactions(ids: [$id]) { edges { node { \
-                     id anchor recipient tags { name value } } } } }";
+                     id owner { address } anchor recipient tags { name value } } } } }";
 
 /// What a gateway's index knows about a transaction or data item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayTransaction {
+    /// Who signed it.
+    pub signer: Address,
     /// The target, if it has one.
     pub recipient: Option<[u8; 32]>,
     /// The anchor's bytes (of a layer-1 transaction: its `last_tx`); empty if it has none.
@@ -81,9 +83,15 @@ struct Edge {
 #[derive(Deserialize)]
 struct Node {
     id: String,
+    owner: Owner,
     anchor: Option<String>,
     recipient: Option<String>,
     tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    address: String,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +104,8 @@ impl Node {
     /// # Errors
     /// What is wrong with the first bad field.
     fn decode(self) -> Result<GatewayTransaction, &'static str> {
+        let signer = b64::decode_32(&self.owner.address)
+            .map_err(|_| "the owner's address is not 32 bytes in base64url")?;
         let recipient = match self.recipient.as_deref() {
             None | Some("") => None,
             Some(text) => {
@@ -105,7 +115,7 @@ impl Node {
         let anchor = b64::decode(self.anchor.as_deref().unwrap_or_default())
             .map_err(|_| "anchor is not base64url")?;
         let tags = self.tags.into_iter().map(|tag| (tag.name, tag.value)).collect();
-        Ok(GatewayTransaction { recipient, anchor, tags })
+        Ok(GatewayTransaction { signer: Address::new(signer), recipient, anchor, tags })
     }
 }
 
@@ -127,7 +137,8 @@ mod tests {
 
     fn node(recipient: &Value, anchor: &Value) -> Value {
         json!({ "data": { "transactions": { "edges": [{ "node": {
-            "id": id().to_string(), "recipient": recipient, "anchor": anchor,
+            "id": id().to_string(), "owner": { "address": b64::encode(&[8; 32]) },
+            "recipient": recipient, "anchor": anchor,
             "tags": [{ "name": "b", "value": "2" }, { "name": "a", "value": "1" }],
         } }] } } })
     }
@@ -143,8 +154,9 @@ mod tests {
     fn a_node_is_decoded_and_its_tags_keep_their_order() {
         let body = node(&json!(b64::encode(&[9; 32])), &json!(b64::encode(b"anchor")));
         let tags = vec![("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())];
-        let expected =
-            GatewayTransaction { recipient: Some([9; 32]), anchor: b"anchor".to_vec(), tags };
+        let signer = Address::new([8; 32]);
+        let (recipient, anchor) = (Some([9; 32]), b"anchor".to_vec());
+        let expected = GatewayTransaction { signer, recipient, anchor, tags };
         assert_eq!(read_json(&body).unwrap(), Some(expected));
     }
 
@@ -176,8 +188,16 @@ mod tests {
     fn anything_of_another_shape_is_malformed() {
         let mut other_id = node(&json!(null), &json!(null));
         other_id["data"]["transactions"]["edges"][0]["node"]["id"] = json!("x");
+        let owned_by = |owner: Value| {
+            let mut answer = node(&json!(null), &json!(null));
+            answer["data"]["transactions"]["edges"][0]["node"]["owner"] = owner;
+            answer
+        };
         let bodies = [
             other_id,
+            owned_by(json!(null)),
+            owned_by(json!({ "address": "" })),
+            owned_by(json!({ "address": "0x52908400098527886E0F7030069857D2E4169EE7" })),
             node(&json!("short"), &json!("")),
             node(&json!(""), &json!("+/+/")),
             node(&json!(5), &json!("")),

@@ -1,7 +1,9 @@
 //! The block height, cached: assignments need one, and no POST may wait for a gateway.
 //!
-//! The cached height never goes back, whatever a gateway says. When gateways are down, the last known
-//! height stays and the poller backs off; an outage is logged once when it starts and once when it ends.
+//! The cached height never goes back, whatever a gateway says. It is `None` until one is known: 0 is a height. When
+//! gateways are down, the last known height stays and the poller backs off. A height that leaps further than one
+//! gateway is believed is put to the other configured gateways, and counts when two agree. An outage and a leap are
+//! logged once when they start and once when they end.
 
 use std::{
     error::Error,
@@ -13,8 +15,11 @@ use std::{
 };
 
 use rand::{Rng, RngExt, rngs::StdRng};
+use tokio::sync::watch;
 
-use crate::{Backoff, Gateway, PermawebError};
+use crate::believed::{Belief, agreed};
+use crate::gateway::ToldHeight;
+use crate::{Backoff, Gateway, KnownHeight, PermawebError};
 
 /// The pause between two polls unless configured otherwise; a block takes about two minutes.
 pub const HEIGHT_POLL_INTERVAL_DEFAULT: Duration = Duration::from_secs(30);
@@ -26,13 +31,19 @@ pub struct HeightCache {
     next: Arc<AtomicU64>,
     /// When it was last told, or else made.
     told: Arc<Mutex<Instant>>,
+    /// Whether a first poll has ended.
+    polled: Arc<watch::Sender<bool>>,
 }
 
 impl HeightCache {
     /// A cache that starts at a height known from before, if there is one.
     pub fn starting_at(height: Option<u64>) -> Self {
         let next = height.map_or(0, |height| height.saturating_add(1));
-        Self { next: Arc::new(AtomicU64::new(next)), told: Arc::new(Mutex::new(Instant::now())) }
+        Self {
+            next: Arc::new(AtomicU64::new(next)),
+            told: Arc::new(Mutex::new(Instant::now())),
+            polled: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     /// The highest height seen so far. Does not wait.
@@ -52,36 +63,111 @@ impl HeightCache {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.next.fetch_max(next, Ordering::Relaxed) < next
     }
+
+    /// Waits until a height is known or the first poll has failed.
+    pub async fn first_poll(&self) {
+        if self.get().is_none() {
+            // Fails only when the sender is gone, and this is one.
+            let _ = self.polled.subscribe().wait_for(|polled| *polled).await;
+        }
+    }
 }
 
 /// Polls the height into `cache` about every `every` (up to a fifth less, so that many writers do not
-/// ask in step) until `stop` is done. `on_change` gets each new highest height, to keep it across
-/// restarts; it runs on the poller's task and must not block for long.
+/// ask in step) until `stop` is done. `kept` is the height of before that `cache` starts at, and `now_ms` the
+/// clock, in milliseconds since 1970. `on_change` gets each new highest height and when it was told, to keep it
+/// across restarts; it runs on the poller's task and must not block for long.
 pub async fn run_height_poller(
     gateway: Gateway,
     cache: HeightCache,
+    kept: Option<KnownHeight>,
     every: Duration,
-    on_change: impl Fn(u64) + Send + Sync,
+    now_ms: impl Fn() -> u64 + Send + Sync,
+    on_change: impl Fn(u64, u64) + Send + Sync,
     stop: impl Future,
 ) {
+    let mut judge = Judge { gateway, belief: Belief::after(kept), doubts: false };
     let mut poller = Poller { every, failures: 0, rng: rand::make_rng::<StdRng>() };
     let polling = async {
         loop {
-            let pause = match gateway.height().await {
-                Ok(height) => {
+            let pause = match judge.ask(cache.get(), &now_ms).await {
+                Ok(Some(height)) => {
                     if cache.observe(height) {
-                        on_change(height);
+                        on_change(height, now_ms());
                     }
                     poller.succeeded(height)
                 }
+                // Answered, and not believed: asked again as usual.
+                Ok(None) => poller.pause(),
                 Err(error) => poller.failed(&error),
             };
+            cache.polled.send_replace(true);
             tokio::time::sleep(pause).await;
         }
     };
     tokio::select! {
         _ = stop => {}
         () = polling => {}
+    }
+}
+
+/// Decides whether what gateways tell is believed.
+struct Judge {
+    gateway: Gateway,
+    belief: Belief,
+    /// A height was not believed, and none has been since.
+    doubts: bool,
+}
+
+impl Judge {
+    /// The height that is believed now, or `None` if gateways answer and none is.
+    async fn ask(
+        &mut self,
+        known: Option<u64>,
+        now_ms: impl Fn() -> u64,
+    ) -> Result<Option<u64>, PermawebError> {
+        let told = self.gateway.told_height().await?;
+        let now = now_ms();
+        if told.height <= self.belief.highest(now) {
+            self.belief.note(told.height, now);
+            self.believe(told.height);
+            return Ok(Some(told.height));
+        }
+        let beside = self.gateway.heights_beside(&told.host).await;
+        let all = || beside.iter().chain([&told]).map(|told| told.height);
+        let one = all().filter(|height| *height <= self.belief.highest(now)).max();
+        let two = agreed(all());
+        let height = one.max(two);
+        if two.is_some() && two == height {
+            height.inspect(|height| self.belief.note_agreed(*height, now));
+        } else {
+            height.inspect(|height| self.belief.note(*height, now));
+        }
+        match height {
+            Some(height) => self.believe(height),
+            None => self.doubt(known, &told, now),
+        }
+        Ok(height)
+    }
+
+    fn believe(&mut self, height: u64) {
+        if std::mem::take(&mut self.doubts) {
+            tracing::info!(height, "block height is believed again");
+        }
+    }
+
+    fn doubt(&mut self, known: Option<u64>, told: &ToldHeight, now_ms: u64) {
+        if std::mem::replace(&mut self.doubts, true) {
+            return;
+        }
+        let ToldHeight { host, height } = told;
+        let (gateways, highest) = (self.gateway.witnesses(), self.belief.highest(now_ms));
+        tracing::warn!(
+            %host, height, highest, gateways, known,
+            "a gateway tells a block height that is too high to believe it alone, so the last one stays in use: \
+             check this machine's clock, and name gateways of other operators in ARWEAVE_URL_LIST: two that agree \
+             are believed"
+        );
     }
 }
 
@@ -99,6 +185,10 @@ impl<R: Rng> Poller<R> {
             tracing::info!(height, failures = self.failures, "block height is known again");
             self.failures = 0;
         }
+        self.pause()
+    }
+
+    fn pause(&mut self) -> Duration {
         self.every - self.rng.random_range(Duration::ZERO..=self.every / 5)
     }
 

@@ -10,6 +10,7 @@
 //! This crate must not know processes, nonces or stores: it speaks of ids and bytes.
 
 mod backoff;
+mod believed;
 mod bundler;
 mod cache;
 mod error;
@@ -19,6 +20,7 @@ mod height;
 mod http;
 
 pub use backoff::Backoff;
+pub use believed::{KnownHeight, highest_plausible};
 pub use bundler::{Bundler, BundlerConfig, DELIVERY_TIMEOUT_DEFAULT, DeliveryError};
 pub use cache::{CACHE_TIMEOUT_DEFAULT, Cache, CacheConfig};
 pub use error::PermawebError;

@@ -8,15 +8,19 @@
 use crate::ModelError;
 use rota_service::Setting;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Row as _};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long the projector waits for a connection; a busy or restarting primary gets this long.
 pub const PRIMARY_ACQUIRE_MAX: Duration = Duration::from_secs(5);
-/// After how long an unused connection is asked whether it is alive before it is used.
+/// After how long an unused connection is asked before it is used whether it still leads to the primary.
 const IDLE_TRUSTED: Duration = Duration::from_secs(1);
+/// After how long the server ends a reader's session that asks nothing. A frozen Lambda cannot close its connections,
+/// and a role has few: so each is free for others soon. Shorter than a request waits for one.
+pub(crate) const READER_IDLE_MAX: Duration = Duration::from_secs(2);
 /// After how long an unused connection is closed.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// After how long a connection is replaced: a session's caches grow, and load moves to new servers.
@@ -45,9 +49,10 @@ const WRITING: [(&str, &str); 12] = [
 
 /// What reading sessions are set to. Every read is by an index, so plans are made once and do not depend
 /// on statistics, which a growing table never has fresh.
-const READING: [(&str, &str); 8] = [
+const READING: [(&str, &str); 9] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "5s"),
+    ("idle_session_timeout", "2s"), // READER_IDLE_MAX
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -69,6 +74,9 @@ impl DatabaseUrl {
     /// Connections for the projector: read and write, on the primary. It opens them when it must. One
     /// that was used just now is not tested before it is used again (that is a round trip a batch); of
     /// the others a restart of the primary leaves dead ones, which are replaced unseen.
+    ///
+    /// A new connection, and one that was idle, is used only if its server is no standby. After a fail-over the
+    /// same address may lead to one, and what it says of owners and heads is old.
     #[must_use]
     pub fn primary(&self, connections: u32) -> PgPool {
         PgPoolOptions::new()
@@ -78,10 +86,11 @@ impl DatabaseUrl {
             .idle_timeout(IDLE_MAX)
             .max_lifetime(LIFETIME_MAX)
             .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
             .before_acquire(|connection, used| {
                 Box::pin(async move {
                     if used.idle_for > IDLE_TRUSTED {
-                        connection.ping().await?;
+                        refuse_standby(connection).await?;
                     }
                     Ok(true)
                 })
@@ -99,9 +108,18 @@ impl DatabaseUrl {
         self.session("rota-primary-read", &READING)
     }
 
-    /// How the one connection of a migration is opened.
-    pub(crate) fn migration(&self) -> PgConnectOptions {
-        self.session("rota-migrate", &MIGRATING)
+    /// The one connection of a migration.
+    ///
+    /// # Errors
+    /// [`ModelError::Standby`]; [`ModelError::Unavailable`].
+    pub(crate) async fn migration(&self) -> Result<PgConnection, ModelError> {
+        let options = self.session("rota-migrate", &MIGRATING);
+        let mut connection =
+            timeout(PRIMARY_ACQUIRE_MAX, PgConnection::connect_with(&options)).await??;
+        if is_standby(&mut connection).await? {
+            return Err(ModelError::Standby { server: self.to_string() });
+        }
+        Ok(connection)
     }
 
     fn session(&self, name: &str, settings: &[(&str, &str)]) -> PgConnectOptions {
@@ -112,6 +130,37 @@ impl DatabaseUrl {
             .options(settings.iter().copied())
             .disable_statement_logging()
     }
+}
+
+/// Whether an error says that its connection is of no use any more: the statement may be asked again on another one.
+/// The connection broke, or its server ends, or the server is a standby now and refuses to write.
+#[must_use]
+pub fn is_of_the_connection(error: &sqlx::Error) -> bool {
+    /// `read_only_sql_transaction`: the sessions that write are set to read and write, so the server is a standby.
+    const READ_ONLY: &str = "25006";
+    /// Class 57P: the server shuts down, or ended the session, or it was idle for too long.
+    const OPERATOR: &str = "57P";
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code == READ_ONLY || code.starts_with(OPERATOR))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a server replays what another writes.
+async fn is_standby(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // One round trip: nothing is prepared.
+    sqlx::raw_sql("SELECT pg_is_in_recovery()").fetch_one(connection).await?.try_get(0)
+}
+
+/// Fails on a standby, so that the pool closes the connection and opens another.
+async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    if is_standby(connection).await? {
+        return Err(sqlx::Error::Protocol("the server is a standby, not the primary".to_owned()));
+    }
+    Ok(())
 }
 
 impl FromStr for DatabaseUrl {
@@ -185,5 +234,7 @@ mod tests {
         };
         assert!(!read_only(&url.session("", &WRITING)));
         assert!(read_only(&url.session("", &READING)));
+        let idle_max = format!("-c idle_session_timeout={}s", READER_IDLE_MAX.as_secs());
+        assert!(url.session("", &READING).get_options().unwrap().contains(&idle_max));
     }
 }

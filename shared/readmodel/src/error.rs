@@ -1,5 +1,7 @@
 //! Why the read model cannot do what it was asked: what happened, and what to do about it.
 
+use crate::Signers;
+use rota_ans104::Address;
 use rota_schedule::{ProcessId, ReadError};
 use sqlx::migrate::MigrateError;
 use std::io;
@@ -18,6 +20,20 @@ pub enum ModelError {
     Stale {
         /// The term that is over.
         term: u64,
+    },
+    /// One wallet signs for a database, and this is another. Nothing was written.
+    #[error(
+        "another wallet signs for this database\n  \
+         the database's wallet: {signers}\n  \
+         this machine's wallet: {wallet}\n  \
+         To go on, start with the database's wallet: its file in SU_WALLET_PATH, or its content in SU_WALLET.\n  \
+         To sign with this machine's wallet from now on, start once with --adopt-wallet {wallet}"
+    )]
+    OtherWallet {
+        /// The wallet that was refused.
+        wallet: Address,
+        /// Who signs.
+        signers: Signers,
     },
     /// Another entry lies at this place, or this assignment lies elsewhere (ORD-1). Nothing was written.
     #[error("another entry is in the database at nonce {nonce} of process {process}")]
@@ -47,6 +63,12 @@ pub enum ModelError {
     /// What lies in the database cannot be what was put there.
     #[error("a row of the database is damaged: {0}")]
     Damaged(&'static str),
+    /// The server that is to be written to replays what another one writes.
+    #[error("the server at {server} is a standby: set DATABASE_URL to the primary")]
+    Standby {
+        /// Where it is.
+        server: String,
+    },
     /// The schema could not be brought up to date.
     #[error("the database's schema cannot be migrated")]
     Migrate(#[source] MigrateError),

@@ -4,7 +4,6 @@
 //! missing, the rest wait for it, and where nothing is missing nobody is disturbed. A database that is
 //! newer than this version is fine: what a running version uses is only taken away a release later.
 
-use crate::database::PRIMARY_ACQUIRE_MAX;
 use crate::{DatabaseUrl, ModelError};
 use sqlx::migrate::MigrateError;
 use sqlx::{Connection, PgConnection};
@@ -23,11 +22,9 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// [`ModelError::Unavailable`] if the database cannot be reached or somebody else migrates for too
-/// long; [`ModelError::Migrate`] if a migration fails, or was changed after it was applied.
+/// long; [`ModelError::Standby`]; [`ModelError::Migrate`] if a migration fails, or was changed after it was applied.
 pub async fn migrate(url: &DatabaseUrl) -> Result<(), ModelError> {
-    let options = url.migration();
-    let mut connection =
-        timeout(PRIMARY_ACQUIRE_MAX, PgConnection::connect_with(&options)).await??;
+    let mut connection = url.migration().await?;
     timeout(LOCK_WAIT_MAX, lock(&mut connection)).await??;
     let mut migrator = sqlx::migrate!("../../migrations");
     migrator.set_ignore_missing(true).set_locking(false);

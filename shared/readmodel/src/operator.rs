@@ -34,7 +34,7 @@ pub struct MoveProgress {
 /// A database as an operator uses it.
 #[derive(Clone, Debug)]
 pub struct Operator {
-    pool: PgPool,
+    pub(crate) pool: PgPool,
 }
 
 impl Operator {
@@ -55,7 +55,7 @@ impl Operator {
     ) -> Result<Ordered, ModelError> {
         let process = &process.as_bytes()[..];
         let found = sqlx::query_as(
-            "SELECT (SELECT id FROM writers WHERE name = $2), \
+            "SELECT (SELECT id FROM writers JOIN writer_progress ON writer = id WHERE name = $2), \
                     (SELECT writer FROM processes WHERE process = $1)",
         );
         let (to, from): (Option<i32>, Option<i32>) =
@@ -67,8 +67,12 @@ impl Operator {
             return Ok(Ordered::There);
         }
         sqlx::query(
+            // The lock: of a move to a writer and its removal, the later one sees the other.
             "INSERT INTO moves (process, source, target, state) \
-             SELECT process, writer, $2, 'asked' FROM processes WHERE process = $1 AND writer <> $2 \
+             SELECT processes.process, processes.writer, target.writer, 'asked' \
+             FROM processes, writer_progress AS target \
+             WHERE processes.process = $1 AND processes.writer <> $2 AND target.writer = $2 \
+             FOR KEY SHARE OF target \
              ON CONFLICT (process) DO NOTHING",
         )
         .bind(process)
@@ -162,7 +166,8 @@ impl Operator {
     /// [`ModelError::Unavailable`]: it may be asked for.
     pub async fn order_checkpoint(&self, writer: &WriterName) -> Result<Option<u64>, ModelError> {
         let asked: Option<i64> = sqlx::query_scalar(
-            "INSERT INTO checkpoint_orders (writer, asked) SELECT id, 1 FROM writers WHERE name = $1 \
+            "INSERT INTO checkpoint_orders (writer, asked) \
+             SELECT id, 1 FROM writers JOIN writer_progress ON writer = id WHERE name = $1 \
              ON CONFLICT (writer) DO UPDATE SET asked = checkpoint_orders.asked + 1 RETURNING asked",
         )
         .bind(writer.as_str())

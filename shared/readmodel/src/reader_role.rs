@@ -5,18 +5,16 @@
 //! be it through another role, has no password any more; and since Postgres 16 a login that is no superuser
 //! becomes a member of the roles that it makes. So the login is tried after the grant.
 
-use crate::database::PRIMARY_ACQUIRE_MAX;
 use crate::migrate::lock;
 use crate::{DatabaseUrl, ModelError};
 use rota_service::Setting;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::fmt;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// What the reader's statements name (`reader/sql`).
-const READ: [&str; 4] = ["entries", "bodies", "processes", "writer_progress"];
+const READ: [&str; 5] = ["entries", "bodies_by_hash", "bodies", "processes", "writer_progress"];
 /// The longest name that Postgres keeps whole, in bytes.
 const NAME_BYTES_MAX: usize = 63;
 /// Connections to a server that readers leave to writers, operators and the superuser: more than two machines
@@ -59,18 +57,16 @@ impl fmt::Display for ReaderRole {
 ///
 /// # Errors
 /// [`ModelError::Unavailable`] if the database does not answer, or this login may not do that.
-/// [`ModelError::LocksOut`]
+/// [`ModelError::Standby`]; [`ModelError::LocksOut`]
 pub async fn grant_reading(url: &DatabaseUrl, role: &ReaderRole) -> Result<(), ModelError> {
-    let options = url.migration();
-    let mut connection =
-        timeout(PRIMARY_ACQUIRE_MAX, PgConnection::connect_with(&options)).await??;
+    let mut connection = url.migration().await?;
     timeout(LOCK_WAIT_MAX, lock(&mut connection)).await??;
     for statement in missing(&mut connection, role).await? {
         execute(&mut connection, statement).await?;
     }
     if !has_tokens(&mut connection, role).await? {
         execute(&mut connection, format!("GRANT rds_iam TO {role}")).await?;
-        if is_locked_out(&options).await {
+        if is_locked_out(url).await {
             execute(&mut connection, format!("REVOKE rds_iam FROM {role}")).await?;
             return Err(ModelError::LocksOut { role: role.0.clone() });
         }
@@ -87,11 +83,12 @@ async fn execute(connection: &mut PgConnection, statement: String) -> Result<(),
 }
 
 /// Whether the server refuses who is connected already. One that does not answer has not refused.
-async fn is_locked_out(options: &PgConnectOptions) -> bool {
-    match timeout(PRIMARY_ACQUIRE_MAX, PgConnection::connect_with(options)).await {
-        Ok(Err(sqlx::Error::Database(error))) => {
-            error.code().is_some_and(|code| code.starts_with(INVALID_AUTHORIZATION))
-        }
+async fn is_locked_out(url: &DatabaseUrl) -> bool {
+    match url.migration().await {
+        Err(ModelError::Unavailable(error)) => error
+            .downcast_ref::<sqlx::Error>()
+            .and_then(|error| error.as_database_error()?.code())
+            .is_some_and(|code| code.starts_with(INVALID_AUTHORIZATION)),
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 //! [`Candidate::of`] decides all that the item itself can tell; [`Candidate::admit`] the rest from
 //! [`Facts`] that the writer has looked up meanwhile. Nothing reaches a lane but an [`Admitted`].
 
-use crate::{AssignmentError, ContentHash, Exclude, MessageId, ProcessId, Subject};
+use crate::{AssignmentError, Content, Exclude, MessageId, ProcessId, Subject};
 use bytes::Bytes;
 use rota_ans104::{Item, ItemId, VerifiedItem};
 
@@ -53,8 +53,8 @@ pub enum Refusal {
     /// Another writer was the first to take this process (RTE-1).
     #[error("process {0} belongs to another writer")]
     BoundElsewhere(ProcessId),
-    /// A message of this content is in the schedule already (DUP-2).
-    #[error("a message of this content is in the schedule already, at nonce {nonce}")]
+    /// A message of this content and signer is in the schedule already (DUP-2).
+    #[error("a message of this content and signer is in the schedule already, at nonce {nonce}")]
     Duplicate {
         /// Where it is.
         nonce: u64,
@@ -81,7 +81,7 @@ pub enum Candidate {
         /// The process it is for.
         process: ProcessId,
         /// By what it is deduplicated, if an MU pushed it.
-        content: Option<ContentHash>,
+        content: Option<Content>,
     },
 }
 
@@ -108,7 +108,7 @@ pub struct Admitted {
     /// The item's bytes; `None` if it lies elsewhere.
     pub message: Option<Bytes>,
     /// By what it is deduplicated.
-    pub content: Option<ContentHash>,
+    pub content: Option<Content>,
     /// What the evaluating unit is to leave out.
     pub exclude: Exclude,
 }
@@ -137,7 +137,7 @@ impl Candidate {
             Some("Message") => {
                 let process = ProcessId::new(*item.target().ok_or(Refusal::NoTarget)?);
                 let pushed = content_checks && item.tag("From-Process").is_some();
-                let content = pushed.then(|| ContentHash::of_item(item));
+                let content = pushed.then(|| Content::of_item(item));
                 Ok(Self::Message { item: verified, process, content })
             }
             Some(other) => Err(Refusal::TypeUnknown(other.to_owned())),
@@ -189,7 +189,7 @@ impl Admitted {
         process: ProcessId,
         id: MessageId,
         exclude: Exclude,
-        content: Option<ContentHash>,
+        content: Option<Content>,
     ) -> Self {
         Self {
             process,

@@ -66,6 +66,13 @@ impl Exclude {
         Ok(Self(names))
     }
 
+    /// The values of the `Exclude` tags. A lone name comes twice: today's Compute Unit makes a list of
+    /// two equal tags, but takes the characters of a single one for names, and ends itself (contract §2).
+    fn tag_values(&self) -> impl Iterator<Item = &str> {
+        let again = self.names().take(if self.0.len() == 1 { 1 } else { 0 });
+        self.names().chain(again)
+    }
+
     /// The names, in the order given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
@@ -105,7 +112,7 @@ impl Assignment {
         if let Subject::Message(id) = subject {
             tags.push(tag("Message", id));
         }
-        tags.extend(exclude.names().map(|name| tag("Exclude", name)));
+        tags.extend(exclude.tag_values().map(|name| tag("Exclude", name)));
         UnsignedItem { anchor: Some(anchor_text(anchor)), tags, ..UnsignedItem::default() }
     }
 

@@ -115,6 +115,21 @@ pub enum DirectoryError {
     NoWriter(WriterName),
 }
 
+/// What became of the wish to take a writer out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is out.
+    Done,
+    /// It was not in.
+    Unknown,
+    /// Its lease is not as it was seen: it lives.
+    Changed,
+    /// So many processes are bound to it.
+    Owns(u64),
+    /// The static list names it, and would bring it back.
+    Listed,
+}
+
 /// Answers of a directory.
 pub type DirectoryResult<T> = Result<T, DirectoryError>;
 
@@ -159,6 +174,15 @@ pub trait Directory: Send + Sync + 'static {
         name: &WriterName,
         policy: &RoutePolicy,
     ) -> impl Future<Output = DirectoryResult<()>> + Send;
+
+    /// Takes a writer out that no process is bound to and whose lease still is as it was `seen` (`None`: nobody ever
+    /// had it). Whether the holder is gone is for the caller to judge, as in [`Self::take_lease`]. A writer that starts
+    /// under the name at the same time is in afterwards, or keeps the name in.
+    fn remove_writer(
+        &self,
+        name: &WriterName,
+        seen: Option<Lease>,
+    ) -> impl Future<Output = DirectoryResult<Removal>> + Send;
 
     /// Takes a writer's lease if it still is as the taker has `seen` it (`None`: nobody ever had it). Gives
     /// the new lease; `None` if it has changed since. Makes the writer's record if there is none. Whether the

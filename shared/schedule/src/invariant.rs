@@ -19,7 +19,7 @@ pub enum Invariant {
     Dur3,
     /// One entry per posted item; the same item again gets the first answer.
     Dup1,
-    /// One entry per content of a pushed message.
+    /// One entry per content and signer of a pushed message.
     Dup2,
     /// The read model is a prefix of the ledger per process; projecting again changes nothing.
     Prj1,

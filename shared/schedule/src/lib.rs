@@ -26,15 +26,18 @@ pub use assignment::{
     Assignment, AssignmentError, EXCLUDE_BYTES_MAX, EXCLUDES_MAX, Exclude, Subject,
 };
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use content::ContentHash;
+pub use content::{Content, ContentHash, ContentKey};
 pub use directory::{
-    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, NotAName, RoutePolicy,
-    WRITER_NAME_MAX, WriterName, WriterRecord,
+    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, NotAName, Removal,
+    RoutePolicy, WRITER_NAME_MAX, WriterName, WriterRecord,
 };
 pub use entry::{Committed, Entry, Receipt};
 pub use follow::{Follower, Violation};
-pub use id::{AssignmentId, MessageId, ProcessId};
+pub use id::{AssignmentId, DatabaseId, MessageId, ProcessId};
 pub use invariant::Invariant;
-pub use page::{Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PageQuery};
-pub use reader::{Found, Page, ReadError, ScheduleReader, SchedulerInfo};
+pub use page::{
+    Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PAGE_PART_BYTES_MAX,
+    PageQuery,
+};
+pub use reader::{Found, Page, ReadError, Rest, ScheduleReader, SchedulerInfo};
 pub use slot::{HashChain, Head, Slot, SlotError, next_slot};

@@ -6,8 +6,11 @@ use crate::Timestamp;
 pub const PAGE_LIMIT_DEFAULT: u32 = 100;
 /// The most entries of a page; a larger wish is clamped. Compute Units ask for 1,000.
 pub const PAGE_LIMIT_MAX: u32 = 1_000;
-/// Bytes of items after which a page ends early; one entry is always served, however large.
-pub const PAGE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of items and assignments after which a page ends early; one entry is always served, however large.
+/// Clients that read one page and ignore `has_next_page` (aoconnect's `getLastSlot`) need it this large.
+pub const PAGE_BYTES_MAX: usize = 100 << 20;
+/// The most bytes of a page that are in memory at once: a page that is larger is read and sent in parts.
+pub const PAGE_PART_BYTES_MAX: usize = 4 << 20;
 
 /// The bounds of a page. Absent ones do not bound; all given ones hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,11 +57,18 @@ pub struct PageQuery {
     pub cursor: Cursor,
     /// The most entries: 1 to [`PAGE_LIMIT_MAX`].
     pub limit: u32,
+    /// The most bytes of items and assignments: up to [`PAGE_BYTES_MAX`]. The first entry counts as fitting.
+    pub bytes_max: usize,
 }
 
 impl Default for PageQuery {
     fn default() -> Self {
-        Self { bounds: Bounds::default(), cursor: Cursor::default(), limit: PAGE_LIMIT_DEFAULT }
+        Self {
+            bounds: Bounds::default(),
+            cursor: Cursor::default(),
+            limit: PAGE_LIMIT_DEFAULT,
+            bytes_max: PAGE_BYTES_MAX,
+        }
     }
 }
 

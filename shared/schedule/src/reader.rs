@@ -1,6 +1,6 @@
 //! What reading needs of a store. The ledger implements it, and so does the read model.
 
-use crate::{Entry, PageQuery, ProcessId};
+use crate::{Bounds, Cursor, Entry, PAGE_LIMIT_MAX, PageQuery, ProcessId};
 use bytes::Bytes;
 use rota_ans104::Address;
 use std::future::Future;
@@ -8,14 +8,36 @@ use std::future::Future;
 /// A part of a schedule, in the order of nonces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The entries; empty only when there is none within the bounds.
+    /// The entries; empty only when there is none within the bounds. Of a page with a `rest` only the first.
     pub entries: Vec<Entry>,
+    /// What of the page was not read: it has more bytes than [`crate::PAGE_PART_BYTES_MAX`].
+    pub rest: Option<Rest>,
     /// True only if a further entry exists within the bounds.
     pub has_next: bool,
     /// The nonce of the newest entry of the whole schedule, as this page saw it.
     pub head: u64,
     /// True only if no entry that is still to come can change this page: it may be cached for ever.
     pub closed: bool,
+}
+
+/// The entries of a page that follow those that were read with it. They are committed and never change, so
+/// they can be read later, from another source too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The nonce of the last entry of the page.
+    pub last: u64,
+    /// The whole page has at most so many bytes of items and assignments.
+    pub page_bytes: u64,
+}
+
+impl Rest {
+    /// Asks for the next part of the page: what follows the entry `after`, at most `bytes_max` bytes of it.
+    #[must_use]
+    pub fn query(&self, after: u64, bytes_max: usize) -> PageQuery {
+        let bounds =
+            Bounds { after_nonce: Some(after), to_nonce: Some(self.last), ..Bounds::default() };
+        PageQuery { bounds, cursor: Cursor::Nonce, limit: PAGE_LIMIT_MAX, bytes_max }
+    }
 }
 
 /// What an id stands for.
@@ -51,7 +73,9 @@ pub enum ReadError {
 pub trait ScheduleReader: Send + Sync + 'static {
     /// Finds what `id` stands for: a page of a process's schedule, or the entry of a message or an
     /// assignment. A message that was assigned more than once is found at its earliest place, in
-    /// `process` if that is given. `query` is used only if `id` is a process.
+    /// `process` if that is given. An assignment that was itself assigned stands for what it placed: that
+    /// answer is kept for ever. `query` is used only if `id` is a process. Of a large page only the
+    /// first part is read: [`Rest::query`] asks for the next.
     fn find(
         &self,
         id: [u8; 32],

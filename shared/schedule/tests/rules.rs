@@ -8,11 +8,11 @@
 )]
 
 use bytes::Bytes;
-use rota_ans104::{Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};
+use rota_ans104::{Address, Item, UnsignedItem, VerifiedItem, Wallet, WalletKind};
 use rota_schedule::{
-    Admitted, Assignment, AssignmentId, Candidate, ContentHash, Exclude, Facts, Follower,
-    HashChain, Invariant, MessageId, ProcessId, Refusal, Slot, Subject, Timestamp, Violation,
-    next_slot, settlement_depth,
+    Admitted, Assignment, AssignmentId, Candidate, Content, ContentHash, ContentKey,
+    EXCLUDE_BYTES_MAX, EXCLUDES_MAX, Exclude, Facts, Follower, HashChain, Invariant, MessageId,
+    ProcessId, Refusal, Slot, Subject, Timestamp, Violation, next_slot, settlement_depth,
 };
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -111,6 +111,31 @@ fn only_pushed_messages_are_deduplicated_by_content() {
     assert_eq!(content(&[("Data-Protocol", "ao"), ("Type", "Message")], true), None);
 }
 
+/// Keys lie in ledgers and databases: how they are made never changes.
+#[test]
+fn content_keys_are_made_as_they_always_were() {
+    let content = Content::new(ContentHash([1; 48]), Address::new([2; 32]));
+    assert_eq!(
+        format!("{:?}", content.key()),
+        "nj3T4TGgCfcP7Obgy1FKMrj8D-t7Sr-7QDRDjybaz0nU81RIDDu9ztdOKafHG1wG"
+    );
+    assert_eq!(content.key_without_signer(), ContentKey([1; 48]));
+    let other = Content::new(ContentHash([1; 48]), Address::new([3; 32]));
+    assert_ne!(content.key(), other.key());
+}
+
+#[test]
+fn content_without_a_signer_is_repeated_by_its_own_signer_or_where_nobody_can_tell() {
+    let posted = item(&[("Data-Protocol", "ao"), ("Type", "Message")], Some([9; 32]));
+    let bytes = posted.item().bytes();
+    let own = Content::of_item(posted.item());
+    let other = Content::new(ContentHash::of_item(posted.item()), Address::new([3; 32]));
+    assert!(own.may_repeat(Some(bytes)));
+    assert!(!other.may_repeat(Some(bytes)));
+    assert!(other.may_repeat(None), "the signer is not known");
+    assert!(other.may_repeat(Some(&Bytes::from_static(b"no item"))));
+}
+
 #[test]
 fn the_content_hash_is_the_one_of_the_vectors() {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/arbundles");
@@ -191,6 +216,31 @@ fn an_assignment_has_the_tags_of_the_contract_in_their_order() {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
     );
     assert_eq!(Assignment::read(&item).unwrap(), Assignment { slot, subject });
+}
+
+/// The values of the tags `Exclude` of an assignment with this list of excluded fields.
+fn exclude_tags(list: &str) -> Vec<String> {
+    let slot = next_slot(ProcessId::new([1; 32]), None, Timestamp(5), Timestamp(0), 9).unwrap();
+    let exclude = Exclude::from_list(list).unwrap();
+    let item = signed(&slot, Subject::Process, &exclude);
+    assert!(Assignment::read(&item).is_ok());
+    item.tags().filter(|tag| tag.name == "Exclude").map(|tag| tag.value.to_owned()).collect()
+}
+
+#[test]
+fn lone_excluded_name_is_written_twice() {
+    assert_eq!(exclude_tags("Data"), ["Data", "Data"]);
+    assert_eq!(exclude_tags("Data,Data"), ["Data", "Data"]);
+    assert_eq!(exclude_tags("Data,Owner"), ["Data", "Owner"]);
+    assert_eq!(exclude_tags("a,b,a"), ["a", "b", "a"]);
+    assert!(exclude_tags("").is_empty());
+}
+
+#[test]
+fn assignment_with_most_excluded_names_is_within_the_limit_of_tags() {
+    let name = "x".repeat(EXCLUDE_BYTES_MAX);
+    let list = vec![name; EXCLUDES_MAX].join(",");
+    assert_eq!(exclude_tags(&list).len(), EXCLUDES_MAX);
 }
 
 /// A schedule of three: the process and two messages.

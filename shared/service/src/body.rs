@@ -5,8 +5,6 @@
 //! one [`BodyBudget`]. A body that finds no room is refused at once: bodies that wait for each other,
 //! each holding a part, would only all stall.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,9 +12,11 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-/// A chunk below this is copied behind its predecessor instead of being kept as it is: each kept chunk
+use crate::budget::{BodyBudget, BodyPermit, Peer};
+
 /// A body that is announced with so many bytes is gathered in one place. In bytes.
 const LARGE_BYTES_MIN: usize = 1 << 20;
+/// A chunk below this is copied behind its predecessor instead of being kept as it is: each kept chunk
 /// costs a handle and pins the read buffer it lies in, which one-byte chunks would multiply.
 const CHUNK_BYTES_MIN: usize = 4 * 1024;
 
@@ -38,99 +38,66 @@ pub enum BodyError {
     /// The bodies being read at this moment fill the budget: try again later.
     #[error("too many bytes of request bodies in flight")]
     NoRoom,
+    /// The bodies of this peer fill its share of the budget: try again later.
+    #[error("too many bytes of request bodies of one address in flight")]
+    PeerFull,
 }
 
-/// How many bytes of bodies may be in memory at once, over all requests. Clones share it.
-#[derive(Clone, Debug)]
-pub struct BodyBudget(Arc<AtomicUsize>);
-
-impl BodyBudget {
-    /// A budget of so many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
-    }
-
-    /// How many bytes are free at this moment.
-    #[must_use]
-    pub fn free(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn take(&self, bytes: usize) -> Result<(), BodyError> {
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(bytes))
-            .map_or(Err(BodyError::NoRoom), |_| Ok(()))
-    }
+/// How much of a body is read, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// The largest body, in bytes.
+    pub bytes_max: usize,
+    /// The longest pause between two chunks.
+    pub stall: Duration,
+    /// The longest time for the whole.
+    pub total: Duration,
 }
 
-/// The bytes that one body takes from the budget; dropping it gives them back. Keep it as long as the
-/// body.
-#[derive(Debug)]
-#[must_use = "dropping it frees the budget while the body is still in memory"]
-pub struct BodyPermit {
-    budget: BodyBudget,
-    bytes: usize,
-}
-
-impl BodyPermit {
-    fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
-        self.budget.take(bytes)?;
-        self.bytes += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for BodyPermit {
-    fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// Reads a whole body of at most `max` bytes.
+/// Reads a whole body.
 ///
-/// `content_length` is what the client announces; above `max` nothing is read at all. `stall` is the
-/// longest pause between two chunks, `total` the longest time for the whole. A body that arrives in one
-/// chunk is not copied. One that is announced as large is gathered in one place, which takes memory only
-/// as far as it is filled; any other is joined once, during which it is in memory twice.
+/// `announced` is the length that the client names; above the limit nothing is read at all. `peer` is who
+/// sends it, if that is known. A body that arrives in one chunk is not copied. One that is announced as large
+/// is gathered in one place, which takes memory only as far as it is filled; any other is joined once, during
+/// which it is in memory twice. What is returned stays counted in the budget until the last slice of it is
+/// dropped.
 ///
 /// # Errors
 /// See [`BodyError`]. What was taken from the budget is given back.
 pub async fn read_body(
     body: Body,
-    content_length: Option<u64>,
-    max: usize,
+    announced: Option<u64>,
+    limits: BodyLimits,
     budget: &BodyBudget,
-    stall: Duration,
-    total: Duration,
-) -> Result<(Bytes, BodyPermit), BodyError> {
-    let announced = content_length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-    if announced.is_some_and(|bytes| bytes > max) {
-        return Err(BodyError::TooLarge { max });
+    peer: Option<Peer>,
+) -> Result<Bytes, BodyError> {
+    let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|bytes| bytes > limits.bytes_max) {
+        return Err(BodyError::TooLarge { max: limits.bytes_max });
     }
-    let reading = collect(body, announced, max, budget, stall);
-    timeout(total, reading).await.unwrap_or(Err(BodyError::Stalled))
+    let permit = budget.permit(announced, peer);
+    let reading = collect(body, announced, limits, permit);
+    timeout(limits.total, reading).await.unwrap_or(Err(BodyError::Stalled))
 }
 
 async fn collect(
     mut body: Body,
     announced: Option<usize>,
-    max: usize,
-    budget: &BodyBudget,
-    stall: Duration,
-) -> Result<(Bytes, BodyPermit), BodyError> {
-    let mut permit = BodyPermit { budget: budget.clone(), bytes: 0 };
+    BodyLimits { bytes_max, stall, .. }: BodyLimits,
+    mut permit: BodyPermit,
+) -> Result<Bytes, BodyError> {
     let mut chunks = Chunks::for_body(announced);
     while let Some(frame) = timeout(stall, body.frame()).await.map_err(|_| BodyError::Stalled)? {
         // Trailers are the only other kind of frame; nobody asks for them.
         let Ok(chunk) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
-        if chunk.len() > max - permit.bytes {
-            return Err(BodyError::TooLarge { max });
+        if chunk.len() > bytes_max - permit.bytes() {
+            return Err(BodyError::TooLarge { max: bytes_max });
         }
         permit.grow(chunk.len())?;
         chunks.push(chunk);
     }
-    Ok((chunks.join(permit.bytes), permit))
+    let bytes = chunks.join(permit.bytes());
+    Ok(permit.hold(bytes))
 }
 
 /// The chunks received so far: `kept` as they came, and behind them the copied ones.

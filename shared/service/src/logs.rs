@@ -3,6 +3,7 @@
 //! Standard output is left to the commands that print results.
 
 use crate::json::JsonLines;
+use crate::text::TracedFields;
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
@@ -82,7 +83,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogsError> {
     let started = match format {
         LogFormat::Json => builder.event_format(JsonLines).finish().try_init(),
         LogFormat::Auto if !terminal => builder.event_format(JsonLines).finish().try_init(),
-        LogFormat::Text | LogFormat::Auto => builder.finish().try_init(),
+        LogFormat::Text | LogFormat::Auto => builder.fmt_fields(TracedFields).finish().try_init(),
     };
     started.map_err(LogsError::AlreadyStarted)
 }

@@ -4,7 +4,8 @@
 //! of connections (a further one takes the place of the one that has idled longest), the time and bytes for a
 //! request's head, the time that a connection may idle, the time an answer may lie unread, and the time
 //! running requests get to finish when the server stops. How long a *body* may take is for the handler
-//! to say, with [`crate::read_body`].
+//! to say, with [`crate::read_body`]. A request with a body carries who sends it, as a [`Peer`] among its
+//! extensions.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
+use crate::budget::Peer;
 use crate::guests::{Guests, Seat};
 use crate::leftover::WholeBody;
 use crate::stall::WriteStall;
@@ -215,9 +217,11 @@ impl Serving {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        // One that is gone already has no address.
+        let peer = stream.peer_addr().ok().map(|address| Peer::from(address.ip()));
         let io = TokioIo::new(WriteStall::new(stream, self.write_stall));
         self.connections.spawn(async move {
-            serve(io, &http, &seat, app, header_timeout).await;
+            serve(io, peer, &http, &seat, app, header_timeout).await;
             drop((seat, slot));
         });
     }
@@ -236,6 +240,7 @@ impl Serving {
 
 async fn serve(
     io: TokioIo<WriteStall<TcpStream>>,
+    peer: Option<Peer>,
     http: &http1::Builder,
     seat: &Seat,
     app: Router,
@@ -244,7 +249,11 @@ async fn serve(
     // A router is always ready, so it is called without being asked.
     let service = service_fn(|request: hyper::Request<Incoming>| {
         seat.asks();
-        app.clone().call(WholeBody::of(request))
+        let mut request = WholeBody::of(request);
+        if let Some(peer) = peer.filter(|_| !request.body().is_end_stream()) {
+            request.extensions_mut().insert(peer);
+        }
+        app.clone().call(request)
     });
     let mut connection = pin!(http.serve_connection(io, service));
     let mut late = pin!(sleep(header_timeout));

@@ -108,6 +108,21 @@ impl Aws {
         bucket
     }
 
+    /// Puts an object into a bucket, with the SHA-256 that it says it has: as base64url.
+    pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8], sha256: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let head = format!(
+            "PUT /{bucket}/{key} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             x-amz-meta-sha256: {sha256}\r\ncontent-length: {}\r\n\r\n",
+            bytes.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// A name for a table that no other test has.
     pub fn fresh_table(&self) -> String {
         fresh_name("table")

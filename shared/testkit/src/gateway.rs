@@ -113,6 +113,7 @@ fn graphql_node(id: &str, item: &Item) -> Value {
         item.tags().map(|tag| json!({ "name": tag.name, "value": tag.value })).collect();
     json!({
         "id": id,
+        "owner": { "address": item.owner_address().to_string() },
         "anchor": b64::encode(item.anchor().map_or(&[], |anchor| anchor.as_slice())),
         "recipient": b64::encode(item.target().map_or(&[], |target| target.as_slice())),
         "tags": tags,

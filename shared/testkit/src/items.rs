@@ -46,6 +46,12 @@ pub fn typed_ethereum() -> impl Signer {
     TypedEthereum::new(SecretKey::from_secret_bytes([7; 32]).unwrap())
 }
 
+/// Signs with the identity point, whose one signature fits any content: all its items share one id. No server
+/// may take them.
+pub fn keyless() -> impl Signer {
+    Keyless
+}
+
 /// A process of this scheduler's making.
 pub fn spawn() -> ItemBuilder {
     ItemBuilder::new(None)
@@ -130,10 +136,36 @@ impl ItemBuilder {
         self.sign_as(user())
     }
 
+    /// Signs as [`user`], with tags that end without Avro's closing zero.
+    pub fn sign_with_open_tags(&self) -> Item {
+        let (kind, owner) = (user().signature_type(), user().owner());
+        sealed(|signature| self.0.with_signature_and_open_tags(kind, owner, signature).unwrap())
+    }
+
+    /// Signs as [`user`], however long all tags are together.
+    pub fn sign_without_limit(&self) -> Item {
+        let (kind, owner) = (user().signature_type(), user().owner());
+        sealed(|signature| self.0.with_signature(kind, owner, signature).unwrap())
+    }
+
     /// Signs as somebody else.
     pub fn sign_as(&self, signer: &dyn Signer) -> Item {
         self.0.sign(signer).unwrap()
     }
+}
+
+/// Fills in [`user`]'s signature over all other fields.
+fn sealed(assemble: impl Fn(&[u8]) -> Item) -> Item {
+    let draft = assemble(&[0; 64]);
+    assemble(&user().sign(&draft.signing_hash()).unwrap())
+}
+
+/// The same Ethereum-signed item with another recovery byte, which needs no key: 0 or 1 for 27 or 28.
+pub fn ethereum_twin(item: &Item) -> Bytes {
+    let mut bytes = item.bytes().to_vec();
+    // Behind the type, and r and s.
+    bytes[2 + 64] -= 27;
+    bytes.into()
 }
 
 /// A wallet by reference.
@@ -154,6 +186,31 @@ impl Signer for By {
 
     fn address(&self) -> Address {
         Signer::address(self.0)
+    }
+}
+
+struct Keyless;
+
+impl Keyless {
+    /// The identity point of Ed25519.
+    const POINT: [u8; 32] = {
+        let mut point = [0; 32];
+        point[0] = 1;
+        point
+    };
+}
+
+impl Signer for Keyless {
+    fn signature_type(&self) -> SignatureType {
+        SignatureType::Ed25519
+    }
+
+    fn owner(&self) -> &[u8] {
+        &Self::POINT
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+        Ok([Self::POINT, [0; 32]].concat())
     }
 }
 

@@ -19,6 +19,7 @@ mod cache;
 mod client;
 mod collector;
 mod gateway;
+pub mod heights;
 pub mod independent;
 mod items;
 pub mod lambda;
@@ -27,6 +28,7 @@ pub mod port;
 pub mod postgres;
 pub mod proxy;
 mod reader_suite;
+mod s3_refusals;
 pub mod scheduler;
 mod site;
 mod stub;
@@ -38,9 +40,11 @@ pub use client::{Answer, Client};
 pub use collector::{CollectorMode, Span, StubCollector};
 pub use gateway::{GatewayMode, StubGateway};
 pub use items::{
-    ItemBuilder, MODULE, hex_solana, message, pushed, signers, spawn, typed_ethereum, user, wallet,
+    ItemBuilder, MODULE, ethereum_twin, hex_solana, keyless, message, pushed, signers, spawn,
+    typed_ethereum, user, wallet,
 };
 pub use model::Model;
-pub use reader_suite::{Schedule, reader_suite, schedules};
+pub use reader_suite::{Schedule, reader_suite, schedules, whole_page};
+pub use s3_refusals::{Refused, S3Refusals};
 pub use scheduler::RotaProcess;
 pub use site::Site;

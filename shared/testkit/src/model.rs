@@ -4,8 +4,8 @@ use crate::Schedule;
 use bytes::Bytes;
 use rota_ans104::Address;
 use rota_schedule::{
-    Cursor, Entry, Found, PAGE_BYTES_MAX, Page, PageQuery, ProcessId, ReadError, ScheduleReader,
-    SchedulerInfo, Timestamp,
+    Cursor, Entry, Found, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId, ReadError, Rest,
+    ScheduleReader, SchedulerInfo, Timestamp,
 };
 
 /// Schedules in memory, and what the scheduler says of itself.
@@ -32,23 +32,40 @@ impl Model {
             .filter(|entry| bounds.after_time.is_none_or(|after| entry.timestamp.0 > after))
             .filter(|entry| bounds.to_time.is_none_or(|to| entry.timestamp.0 <= to))
             .collect();
-        let mut page: Vec<Entry> = Vec::new();
+        let (mut page, mut bytes) = (Vec::<Entry>::new(), 0);
         for entry in &within {
-            let bytes: usize = page.iter().map(Entry::len_bytes).sum();
             let fits = page.len() < query.limit as usize
-                && (page.is_empty() || bytes + entry.len_bytes() <= PAGE_BYTES_MAX);
+                && (page.is_empty() || bytes + entry.len_bytes() <= query.bytes_max);
             let as_old = query.cursor == Cursor::Timestamp
                 && page.last().is_some_and(|last| last.timestamp == entry.timestamp);
             if !fits && !as_old {
                 break;
             }
+            bytes += entry.len_bytes();
             page.push((*entry).clone());
         }
         let has_next = page.len() < within.len();
         let (head, newest) =
             entries.last().map_or((0, Timestamp(0)), |last| (last.nonce, last.timestamp));
         let closed = has_next || bounds.are_closed(head, newest, None);
-        Page { entries: page, has_next, head, closed }
+        Page { entries: page, rest: None, has_next, head, closed }
+    }
+
+    /// The first part of a page, as readers give it.
+    fn first_part(mut page: Page) -> Page {
+        let bytes: usize = page.entries.iter().map(Entry::len_bytes).sum();
+        let last = page.entries.last().map_or(0, |entry| entry.nonce);
+        let mut sum = 0;
+        let fits = page.entries.iter().take_while(|entry| {
+            sum += entry.len_bytes();
+            sum <= PAGE_PART_BYTES_MAX
+        });
+        let count = fits.count().max(1);
+        if count < page.entries.len() {
+            page.entries.truncate(count);
+            page.rest = Some(Rest { last, page_bytes: bytes as u64 });
+        }
+        page
     }
 
     fn of(&self, process: ProcessId) -> Option<&Schedule> {
@@ -66,8 +83,8 @@ impl Model {
             });
             places.min_by_key(|(time, process, entry)| (*time, process.clone(), entry.nonce))
         };
-        let found = among(&|entry| *entry.message_id.as_bytes() == id)
-            .or_else(|| among(&|entry| *entry.assignment_id.as_bytes() == id));
+        let found = among(&|entry| *entry.assignment_id.as_bytes() == id)
+            .or_else(|| among(&|entry| *entry.message_id.as_bytes() == id));
         found.map(|(_, _, entry)| entry.clone())
     }
 }
@@ -80,7 +97,8 @@ impl ScheduleReader for Model {
         query: PageQuery,
     ) -> Result<Option<Found>, ReadError> {
         let schedule = self.of(ProcessId::new(id));
-        let page = schedule.map(|schedule| Found::Page(Self::page(&schedule.entries, &query)));
+        let page = schedule.map(|schedule| Self::page(&schedule.entries, &query));
+        let page = page.map(|page| Found::Page(Self::first_part(page)));
         Ok(page.or_else(|| self.entry(id, process).map(Found::Entry)))
     }
 
@@ -102,8 +120,8 @@ impl ScheduleReader for Model {
         let message = entries()
             .filter(|entry| *entry.message_id.as_bytes() == id)
             .find_map(|entry| entry.message.clone());
-        let assignment = || entries().find(|entry| *entry.assignment_id.as_bytes() == id);
-        Ok(message.or_else(|| assignment().map(|entry| entry.assignment.clone())))
+        let assignment = entries().find(|entry| *entry.assignment_id.as_bytes() == id);
+        Ok(assignment.map(|entry| entry.assignment.clone()).or(message))
     }
 
     async fn scheduler(&self, _: Option<ProcessId>) -> Result<SchedulerInfo, ReadError> {

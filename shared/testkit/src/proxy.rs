@@ -36,6 +36,7 @@ pub struct FaultProxy {
 }
 
 struct State {
+    target: u16,
     fault: Fault,
     ended: bool,
     streams: Vec<TcpStream>,
@@ -47,10 +48,10 @@ impl FaultProxy {
     pub fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = State { fault: Fault::None, ended: false, streams: Vec::new() };
+        let state = State { target, fault: Fault::None, ended: false, streams: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let accepting = Arc::clone(&state);
-        thread::spawn(move || accept(&listener, target, &accepting));
+        thread::spawn(move || accept(&listener, &accepting));
         Self { port, state }
     }
 
@@ -77,6 +78,13 @@ impl FaultProxy {
         }
     }
 
+    /// Leads to another port of 127.0.0.1 from now on, as a name does after a fail-over. Connections are cut.
+    pub fn lead_to(&self, target: u16) {
+        let mut state = self.state.lock().unwrap();
+        state.target = target;
+        state.cut();
+    }
+
     /// From now on nothing goes wrong. Connections that were cut stay so.
     pub fn heal(&self) {
         self.set(Fault::None);
@@ -101,7 +109,7 @@ impl State {
     }
 }
 
-fn accept(listener: &TcpListener, target: u16, state: &Arc<Mutex<State>>) {
+fn accept(listener: &TcpListener, state: &Arc<Mutex<State>>) {
     for client in listener.incoming().map_while(Result::ok) {
         let mut locked = state.lock().unwrap();
         if locked.ended {
@@ -110,7 +118,7 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<Mutex<State>>) {
         if locked.fault == Fault::Refuse {
             continue; // dropping the client closes it
         }
-        let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", locked.target)) else {
             continue;
         };
         for stream in [&client, &server] {

@@ -3,10 +3,11 @@
 //! Expectations are written down, not computed, so that the suite can judge the model too.
 
 use crate::{ItemBuilder, message, spawn, user};
-use rota_ans104::Item;
+use rota_ans104::{Item, Signer};
 use rota_schedule::{
     Assignment, AssignmentId, Bounds, Cursor, Entry, Exclude, Found, HashChain, Head, MessageId,
-    Page, PageQuery, ProcessId, ScheduleReader, Slot, Subject, Timestamp,
+    PAGE_BYTES_MAX, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId, ScheduleReader, Slot, Subject,
+    Timestamp,
 };
 
 /// The schedule of one process, with its head after each entry.
@@ -20,13 +21,14 @@ pub struct Schedule {
     pub heads: Vec<Head>,
 }
 
-/// Bytes of data of a message in the schedule of large ones: three fit a page.
+/// Bytes of data of a message in the schedule of large ones: three fit a part of a page.
 const LARGE_BYTES: usize = 1_300_000;
 
 /// The schedules that the suite knows, in this order: a usual one of 12 entries; one imported from
 /// before processes had assignments of their own, with equal timestamps; one that is only spawned; one
 /// with large messages; one into which the first message of the usual one was only assigned, three
-/// times, the first time before it was posted.
+/// times, the first time before it was posted; one into which assignments were assigned: one of the usual
+/// one, and twice its own first.
 pub fn schedules() -> Vec<Schedule> {
     let spawned = spawn().sign();
     let mut usual = Schedule::spawned(&spawned, 1_000);
@@ -48,7 +50,12 @@ pub fn schedules() -> Vec<Schedule> {
     for time in [900, 1_500, 1_600] {
         assigned.push_assigned(elsewhere, time);
     }
-    vec![usual, imported, only_spawned, large, assigned]
+    let mut of_assignments = Schedule::spawned(&spawn().sign(), 600);
+    let own = of_assignments.entries[0].assignment_id;
+    for (id, time) in [(usual.entries[3].assignment_id, 1_700), (own, 1_710), (own, 1_720)] {
+        of_assignments.push_assigned(MessageId::new(*id.as_bytes()), time);
+    }
+    vec![usual, imported, only_spawned, large, assigned, of_assignments]
 }
 
 impl Schedule {
@@ -56,23 +63,46 @@ impl Schedule {
         Self { process, entries: Vec::new(), heads: Vec::new() }
     }
 
-    fn spawned(item: &Item, time: u64) -> Self {
-        let mut schedule = Self::new(item.id().into());
-        schedule.place(Subject::Process, item.id().into(), Some(item), time);
+    /// A process, and a message with each of these data.
+    pub fn of_messages(data: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut schedule = Self::spawned(&spawn().sign(), 1_000);
+        for (data, time) in data.into_iter().zip(1_001..) {
+            schedule.push(&message(schedule.process).data(data).sign(), time);
+        }
         schedule
     }
 
-    fn push(&mut self, item: &Item, time: u64) {
+    /// A process with its own entry.
+    pub fn spawned(item: &Item, time: u64) -> Self {
+        let mut schedule = Self::new(item.id().into());
+        schedule.place(Subject::Process, item.id().into(), Some(item), time, user());
+        schedule
+    }
+
+    /// Appends a message, whatever it is, with an assignment that [`user`] signs.
+    pub fn push(&mut self, item: &Item, time: u64) {
+        self.push_signed(item, time, user());
+    }
+
+    /// The same with an assignment that somebody else signs.
+    pub fn push_signed(&mut self, item: &Item, time: u64, scheduler: &dyn Signer) {
         let id = item.id().into();
-        self.place(Subject::Message(id), id, Some(item), time);
+        self.place(Subject::Message(id), id, Some(item), time, scheduler);
     }
 
     fn push_assigned(&mut self, id: MessageId, time: u64) {
-        self.place(Subject::Message(id), id, None, time);
+        self.place(Subject::Message(id), id, None, time, user());
     }
 
     /// Unlike the rules, this lets timestamps be equal: imported schedules have such.
-    fn place(&mut self, subject: Subject, message_id: MessageId, item: Option<&Item>, time: u64) {
+    fn place(
+        &mut self,
+        subject: Subject,
+        message_id: MessageId,
+        item: Option<&Item>,
+        time: u64,
+        scheduler: &dyn Signer,
+    ) {
         let head = self.heads.last();
         let slot = Slot {
             process: self.process,
@@ -85,7 +115,7 @@ impl Schedule {
             block_height: 1,
         };
         let draft = Assignment::draft(&slot, subject, &Exclude::default(), [slot.nonce as u8; 24]);
-        let assignment = draft.sign(user()).unwrap();
+        let assignment = draft.sign(scheduler).unwrap();
         let assignment_id: AssignmentId = assignment.id().into();
         self.heads.push(slot.head(assignment_id));
         self.entries.push(Entry {
@@ -116,25 +146,55 @@ pub async fn reader_suite(reader: &impl ScheduleReader, schedules: &[Schedule]) 
     }
 }
 
+/// A page with all its parts. Each of them is as large as it may be.
+pub async fn whole_page(
+    reader: &impl ScheduleReader,
+    process: ProcessId,
+    query: PageQuery,
+) -> Option<Page> {
+    let find = async |query| reader.find(*process.as_bytes(), None, query).await.unwrap();
+    let mut page = match find(query).await {
+        Some(Found::Page(page)) => page,
+        Some(Found::Entry(entry)) => panic!("no page but {entry:?}"),
+        None => return None,
+    };
+    let Some(rest) = page.rest.take() else { return Some(page) };
+    let bytes = |entries: &[Entry]| entries.iter().map(Entry::len_bytes).sum::<usize>();
+    let mut part = page.entries.clone();
+    while page.entries.last().unwrap().nonce < rest.last {
+        let asked = rest.query(page.entries.last().unwrap().nonce, PAGE_PART_BYTES_MAX);
+        let found = find(asked).await;
+        let Some(Found::Page(next)) = found else { panic!("no part of a page but {found:?}") };
+        assert!(bytes(&part) <= PAGE_PART_BYTES_MAX || part.len() == 1, "a part is too large");
+        let is_full = bytes(&part) + next.entries[0].len_bytes() > PAGE_PART_BYTES_MAX;
+        let is_held_back = part.last().unwrap().timestamp == next.entries[0].timestamp;
+        assert!(is_full || is_held_back, "a part ends early");
+        page.entries.extend_from_slice(&next.entries);
+        part = next.entries;
+    }
+    assert!(bytes(&page.entries) as u64 <= rest.page_bytes, "a page has more bytes than it says");
+    Some(page)
+}
+
 /// Reads a page as nonces, and whether there is a next one.
 async fn page(
     reader: &impl ScheduleReader,
     schedule: &Schedule,
     query: PageQuery,
 ) -> (Vec<u64>, bool) {
-    match reader.find(*schedule.process.as_bytes(), None, query).await.unwrap() {
-        Some(Found::Page(page)) => {
+    match whole_page(reader, schedule.process, query).await {
+        Some(page) => {
             for entry in &page.entries {
                 assert_eq!(*entry, schedule.entries[usize::try_from(entry.nonce).unwrap()]);
             }
             (page.entries.iter().map(|entry| entry.nonce).collect(), page.has_next)
         }
-        other => panic!("no page but {other:?}"),
+        None => panic!("process {} is not found", schedule.process),
     }
 }
 
 const fn query(bounds: Bounds, cursor: Cursor, limit: u32) -> PageQuery {
-    PageQuery { bounds, cursor, limit }
+    PageQuery { bounds, cursor, limit, bytes_max: PAGE_BYTES_MAX }
 }
 
 const ALL: Bounds = Bounds { after_nonce: None, to_nonce: None, after_time: None, to_time: None };
@@ -233,10 +293,30 @@ async fn pages_by_time_do_not_end_between_equals(
 }
 
 async fn pages_end_at_the_byte_cap(reader: &impl ScheduleReader, large: &Schedule) {
-    let after = |nonce| query(Bounds { after_nonce: Some(nonce), ..ALL }, Cursor::Nonce, 100);
-    assert_eq!(page(reader, large, query(ALL, Cursor::Nonce, 100)).await, (vec![0, 1, 2, 3], true));
-    assert_eq!(page(reader, large, after(0)).await, (vec![1, 2, 3], true));
-    assert_eq!(page(reader, large, after(2)).await, (vec![3, 4, 5], false));
+    let bounded = |after_nonce, bytes_max| PageQuery {
+        bytes_max,
+        ..query(Bounds { after_nonce, ..ALL }, Cursor::Nonce, 100)
+    };
+    for (after, bytes_max, nonces, has_next) in [
+        (None, 4 << 20, 0..4, true),
+        (Some(0), 4 << 20, 1..4, true),
+        (Some(2), 4 << 20, 3..6, false),
+        (None, PAGE_BYTES_MAX, 0..6, false),
+        (Some(0), PAGE_BYTES_MAX, 1..6, false),
+        (Some(0), 5_500_000, 1..5, true),
+        (Some(0), 2_000_000, 1..2, true),
+        // One entry is always there.
+        (Some(0), 1, 1..2, true),
+        (Some(4), 0, 5..6, false),
+    ] {
+        let found = page(reader, large, bounded(after, bytes_max)).await;
+        assert_eq!(found, (nonces.collect(), has_next), "after {after:?}, {bytes_max} bytes");
+    }
+    let id = *large.process.as_bytes();
+    let found = reader.find(id, None, bounded(None, PAGE_BYTES_MAX)).await.unwrap();
+    let Some(Found::Page(first)) = found else { panic!("no page but {found:?}") };
+    assert_eq!(first.entries.len(), 4, "at most so much is in memory at once");
+    assert_eq!(first.rest.map(|rest| rest.last), Some(5));
 }
 
 async fn ids_are_found(reader: &impl ScheduleReader, schedules: &[Schedule]) {
@@ -266,6 +346,11 @@ async fn ids_are_found(reader: &impl ScheduleReader, schedules: &[Schedule]) {
     assert_eq!(find(twice, Some(schedules[1].process)).await, None);
     let once = *usual.entries[5].message_id.as_bytes();
     assert_eq!(find(once, None).await.as_ref(), Some(&usual.entries[5]));
+    // Every assignment was found above at its own place; where only the item is, that is found.
+    let of_assignments = &schedules[5];
+    let assignment = *usual.entries[3].assignment_id.as_bytes();
+    let as_item = find(assignment, Some(of_assignments.process)).await;
+    assert_eq!(as_item.as_ref(), Some(&of_assignments.entries[1]));
 }
 
 async fn processes_have_a_first_and_a_latest_entry(

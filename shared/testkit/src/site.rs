@@ -34,7 +34,18 @@ impl Site {
 
     /// Starts `bin` with a wallet of another kind, and with settings of the test's own.
     pub async fn with(bin: &str, kind: WalletKind, settings: &[(&str, &str)]) -> Self {
+        Self::over(bin, kind, settings, |_| {}).await
+    }
+
+    /// The same over a data directory that `prepare` has written to.
+    pub async fn over(
+        bin: &str,
+        kind: WalletKind,
+        settings: &[(&str, &str)],
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let dir = TempDir::new().unwrap();
+        prepare(dir.path());
         let path = dir.path().join("wallet.json");
         wallet(kind).save_new(&path).unwrap();
         let gateway = StubGateway::start(HEIGHT).await;

@@ -12,27 +12,94 @@ use std::io::Write as _;
 /// Bytes of JSON that an entry takes besides the base64 of what it holds.
 const ENTRY_OVERHEAD_BYTES: usize = 1_024;
 
-/// A page of a schedule.
+/// A page of a schedule that is all in memory.
 ///
 /// # Errors
 /// [`ReadError::Damaged`] if a stored item does not parse.
 pub fn page(page: &Page, cursor: Cursor, show_anchor: bool) -> Result<Vec<u8>, ReadError> {
-    let mut out = NodeWriter::for_entries(&page.entries, show_anchor);
-    out.raw(b"{\"page_info\":{\"has_next_page\":");
-    out.raw(if page.has_next { b"true" } else { b"false" });
-    out.raw(b"},\"edges\":[");
-    for (index, entry) in page.entries.iter().enumerate() {
-        out.raw(if index == 0 { b"{\"node\":" } else { b",{\"node\":" });
+    let mut out = PageWriter {
+        out: NodeWriter::for_entries(&page.entries, show_anchor),
+        cursor,
+        is_first: true,
+    };
+    out.head(page.has_next);
+    for entry in &page.entries {
+        out.edge(entry)?;
+    }
+    Ok(out.finish())
+}
+
+/// Writes a page piece by piece, for pages that are never in memory as a whole. The pieces together are
+/// what [`page`] writes.
+pub struct PageWriter {
+    out: NodeWriter,
+    cursor: Cursor,
+    is_first: bool,
+}
+
+impl PageWriter {
+    /// Begins a page.
+    #[must_use]
+    pub fn new(has_next: bool, cursor: Cursor, show_anchor: bool) -> Self {
+        let out = NodeWriter::for_entries(&[], show_anchor);
+        let mut writer = Self { out, cursor, is_first: true };
+        writer.head(has_next);
+        writer
+    }
+
+    fn head(&mut self, has_next: bool) {
+        self.out.raw(b"{\"page_info\":{\"has_next_page\":");
+        self.out.raw(if has_next { b"true" } else { b"false" });
+        self.out.raw(b"},\"edges\":[");
+    }
+
+    /// Writes the next entry.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] if a stored item does not parse.
+    pub fn edge(&mut self, entry: &Entry) -> Result<(), ReadError> {
+        let out = &mut self.out;
+        out.raw(if self.is_first { b"{\"node\":" } else { b",{\"node\":" });
+        self.is_first = false;
         out.node(entry)?;
-        let place = match cursor {
+        let place = match self.cursor {
             Cursor::Timestamp => entry.timestamp.0,
             Cursor::Nonce => entry.nonce,
         };
         out.number(b",\"cursor\":\"", place);
         out.raw(b"\"}");
+        Ok(())
     }
-    out.raw(b"]}");
-    Ok(out.bytes)
+
+    /// How many bytes are written and not taken yet.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.out.bytes.len()
+    }
+
+    /// Whether nothing is.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.out.bytes.is_empty()
+    }
+
+    /// Takes back all but the first bytes of what was not taken: the last entry does not fit.
+    pub fn truncate(&mut self, len: usize) {
+        self.out.bytes.truncate(len);
+    }
+
+    /// Takes what is written so far.
+    pub fn take(&mut self) -> Vec<u8> {
+        let room = Vec::with_capacity(self.out.bytes.len());
+        std::mem::replace(&mut self.out.bytes, room)
+    }
+
+    /// Ends the page, and gives what was not taken.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.out.raw(b"]}");
+        self.out.bytes
+    }
 }
 
 /// One entry: message and assignment.

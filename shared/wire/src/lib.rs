@@ -15,9 +15,9 @@ mod submission;
 
 pub use error::ApiError;
 pub use if_none_match::IfNoneMatch;
-pub use json::{address_answer, node, page, process, receipt, timestamp_answer};
+pub use json::{PageWriter, address_answer, node, page, process, receipt, timestamp_answer};
 pub use openapi::OPENAPI;
 pub use parse::{ForeignEdge, ForeignNode, ForeignNodeError, ForeignPage, ForeignPageInfo};
 pub use path::PathId;
-pub use query::{QueryError, ReadQuery, process_parameter};
+pub use query::{QueryError, ReadQuery, process_parameter, with_bytes_max};
 pub use submission::Submission;

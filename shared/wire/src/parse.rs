@@ -1,7 +1,8 @@
 //! Reads the contract's JSON back into items, to check a schedule from outside.
 //!
-//! The JSON of a node does not say how an item is signed and shows its data as text, so this is a
-//! reconstruction: whoever uses it verifies the signature, which holds only if it was right.
+//! The JSON of a node does not say how an item is signed, nor whether its tags end with Avro's closing
+//! zero, and shows its data as text. So this is a reconstruction: whoever uses it verifies the signature,
+//! which holds only if it was right.
 
 use rota_ans104::{Item, ItemId, SignError, SignatureType, UnsignedItem, b64};
 use serde::Deserialize;
@@ -126,13 +127,15 @@ impl ForeignItem {
             data: self.data.clone().unwrap_or_default().into(),
         };
         let types = types_of(owner.len()).ok_or(ForeignNodeError::Owner(owner.len()))?;
-        let mut items = Vec::with_capacity(types.len());
-        for signature_type in types {
-            let item = fields.with_signature(*signature_type, &owner, &signature)?;
-            if item.id() != self.id {
-                return Err(ForeignNodeError::Id { shown: self.id, actual: item.id() });
-            }
-            items.push(item);
+        let actual = ItemId::of_signature(&signature);
+        let closed = types.iter().map(|scheme| fields.with_signature(*scheme, &owner, &signature));
+        let open = types
+            .iter()
+            .filter(|_| !fields.tags.is_empty())
+            .map(|scheme| fields.with_signature_and_open_tags(*scheme, &owner, &signature));
+        let items = closed.chain(open).collect::<Result<_, _>>()?;
+        if actual != self.id {
+            return Err(ForeignNodeError::Id { shown: self.id, actual });
         }
         Ok(items)
     }

@@ -1,6 +1,6 @@
 //! Query strings of the GET routes (contract §3). Bad input names the parameter.
 
-use rota_schedule::{Bounds, Cursor, PAGE_LIMIT_MAX, PageQuery, ProcessId};
+use rota_schedule::{Bounds, Cursor, PAGE_BYTES_MAX, PAGE_LIMIT_MAX, PageQuery, ProcessId};
 use std::borrow::Cow;
 use url::form_urlencoded;
 
@@ -25,6 +25,9 @@ pub enum QueryError {
         missing: &'static str,
     },
 }
+
+/// The parameter by which a client asks for a page of fewer bytes: one that cannot take a large answer.
+const BYTES_MAX: &str = "bytes-max";
 
 /// The query of `GET /{id}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl ReadQuery {
                 "from-nonce" => bounds.after_nonce = after("from-nonce", &value)?,
                 "to-nonce" => bounds.to_nonce = Some(number("to-nonce", &value)?),
                 "limit" => query.page.limit = limit(&value)?,
+                BYTES_MAX => query.page.bytes_max = bytes_max(&value)?,
                 _ => {}
             }
             if matches!(name.as_ref(), "from-nonce" | "to-nonce") {
@@ -115,6 +119,24 @@ fn limit(value: &str) -> Result<u32, QueryError> {
     }
 }
 
+/// More than a server serves is clamped.
+fn bytes_max(value: &str) -> Result<usize, QueryError> {
+    let bytes = number(BYTES_MAX, value)?;
+    Ok(usize::try_from(bytes).unwrap_or(PAGE_BYTES_MAX).min(PAGE_BYTES_MAX))
+}
+
+/// The same question for a page of at most `max` bytes. A client that asks for fewer gets fewer.
+#[must_use]
+pub fn with_bytes_max(raw: Option<&str>, max: usize) -> String {
+    let asked = pairs(raw).filter(|(name, value)| name == BYTES_MAX && !value.is_empty());
+    let asked = asked.last().and_then(|(_, value)| bytes_max(&value).ok());
+    let bound = format!("{BYTES_MAX}={}", asked.unwrap_or(max).min(max));
+    match raw {
+        Some(raw) if !raw.is_empty() => format!("{raw}&{bound}"),
+        _ => bound,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,8 +183,31 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_clamped_above_and_none_means_one_entry() {
+        assert_eq!(parse("").unwrap().page.bytes_max, PAGE_BYTES_MAX);
+        assert_eq!(parse("bytes-max=4194304").unwrap().page.bytes_max, 4 << 20);
+        assert_eq!(parse("bytes-max=0").unwrap().page.bytes_max, 0);
+        assert_eq!(parse("bytes-max=99999999999").unwrap().page.bytes_max, PAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_bound_that_is_added_never_raises_the_clients() {
+        for (raw, bounded) in [
+            (None, "bytes-max=9"),
+            (Some(""), "bytes-max=9"),
+            (Some("limit=2"), "limit=2&bytes-max=9"),
+            (Some("bytes-max=5"), "bytes-max=5&bytes-max=5"),
+            (Some("bytes-max=50&bytes-max="), "bytes-max=50&bytes-max=&bytes-max=9"),
+        ] {
+            assert_eq!(with_bytes_max(raw, 9), bounded);
+            assert!(parse(bounded).unwrap().page.bytes_max <= 9, "the last one counts");
+        }
+    }
+
+    #[test]
     fn malformed_parameters_are_named() {
         for (raw, name) in [
+            ("bytes-max=4MiB", "bytes-max"),
             ("from=x", "from"),
             ("to=-5", "to"),
             ("from-nonce=-2", "from-nonce"),

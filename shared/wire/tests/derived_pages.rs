@@ -43,7 +43,7 @@ fn entry(line: &str) -> Entry {
 fn page(process: &str) -> Page {
     let text = std::fs::read_to_string(vectors().join(format!("{process}.bundles.txt"))).unwrap();
     let entries = text.lines().filter(|line| !line.is_empty()).map(entry).collect();
-    Page { entries, has_next: false, head: 0, closed: false }
+    Page { entries, has_next: false, head: 0, closed: false, rest: None }
 }
 
 fn derived(process: &str, by: &str) -> Value {

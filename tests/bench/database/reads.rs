@@ -5,7 +5,7 @@ use super::seed::{Seeded, Seeder};
 use crate::client::{self, Connection, Request};
 use crate::report::{Report, Target, rounded};
 use crate::server::Scheduler;
-use rota_ans104::{Wallet, WalletKind};
+use rota_ans104::{Address, Wallet, WalletKind};
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Replica};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -66,10 +66,10 @@ pub(crate) fn run(report: &mut Report, rota: &Path) -> anyhow::Result<()> {
     }
     let cluster = PostgresCluster::start(PostgresOptions { fsync: true });
     let runtime = tokio::runtime::Runtime::new()?;
-    let (seeded, mut seeder) = runtime.block_on(seed(&cluster, report))?;
+    let (dir, wallet) = (tempfile::tempdir()?, Wallet::generate(WalletKind::Ed25519)?);
+    wallet.save_new(&dir.path().join("wallet.json"))?;
+    let (seeded, mut seeder) = runtime.block_on(seed(&cluster, wallet.address(), report))?;
     let replica = cluster.replica();
-    let dir = tempfile::tempdir()?;
-    Wallet::generate(WalletKind::Ed25519)?.save_new(&dir.path().join("wallet.json"))?;
     let urls =
         [("DATABASE_URL", cluster.url(DATABASE)), ("DATABASE_READ_URL", replica.url(DATABASE))];
     let settings = urls.each_ref().map(|(name, url)| (*name, url.as_str()));
@@ -107,7 +107,7 @@ async fn growth(
     seeded: &Seeded,
 ) -> anyhow::Result<()> {
     cluster.create_database(EMPTY);
-    let mut empty = Seeder::new(cluster, EMPTY).await?;
+    let mut empty = Seeder::new(cluster, EMPTY, Address::new([7; 32])).await?;
     let short = empty.process(SHORT).await?;
     empty.finish();
     let first = empty.write_cost(&short, GROWTH).await?;
@@ -119,11 +119,12 @@ async fn growth(
 
 async fn seed<'a>(
     cluster: &'a PostgresCluster,
+    scheduler: Address,
     report: &Report,
 ) -> anyhow::Result<([Seeded; 2], Seeder<'a>)> {
     let start = Instant::now();
     cluster.create_database(DATABASE);
-    let mut seeder = Seeder::new(cluster, DATABASE).await?;
+    let mut seeder = Seeder::new(cluster, DATABASE, scheduler).await?;
     let seeded = [seeder.process(SHORT).await?, seeder.process(LONG).await?];
     seeder.finish();
     report.fact(

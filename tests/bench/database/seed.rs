@@ -47,16 +47,16 @@ pub(crate) struct Seeder<'a> {
 }
 
 impl<'a> Seeder<'a> {
-    /// On an empty database.
+    /// On an empty database, for a scheduler with this address.
     pub(crate) async fn new(
         cluster: &'a PostgresCluster,
         database: &'a str,
+        scheduler: Address,
     ) -> anyhow::Result<Self> {
         let url: DatabaseUrl = cluster.url(database).parse()?;
         migrate(&url).await?;
-        let address = Address::new([7; 32]);
-        let taken = Projection::take(&url, 1, "seed", Holder([7; 16]), address).await?;
-        taken.projection.heartbeat(Timestamp(FIRST_TIME), Timestamp(0), 1_600_000).await?;
+        let taken = Projection::take(&url, 1, "seed", Holder([7; 16]), scheduler).await?;
+        taken.projection.heartbeat(Timestamp(FIRST_TIME), Timestamp(0), Some(1_600_000)).await?;
         // What is seeded may be lost, and an index is built in a tenth of the time that growing it takes.
         cluster.sql(database, "ALTER SYSTEM SET fsync = off");
         cluster.sql(database, "SELECT pg_reload_conf()");

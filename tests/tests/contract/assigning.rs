@@ -3,9 +3,9 @@
 use crate::posting::tag;
 use crate::site_with;
 use bytes::Bytes;
-use rota_ans104::Item;
+use rota_ans104::{Item, Signer};
 use rota_schedule::ProcessId;
-use rota_testkit::{GatewayMode, Site, message, pushed, spawn};
+use rota_testkit::{GatewayMode, Site, message, pushed, spawn, typed_ethereum, user};
 
 /// An item that the gateway knows, for some other process.
 fn elsewhere(site: &Site) -> Item {
@@ -49,6 +49,50 @@ async fn assigned_items_are_deduplicated_by_content_with_pushed_ones() {
     site.client.post(&content().tag("Pushed-For", "b").sign()).await.ok();
     site.client.assign(&named, &remote.id().to_string(), "").await.error(409);
     assert_eq!(site.checked(process).await.len(), 3);
+}
+
+#[tokio::test]
+async fn equal_messages_of_two_wallets_can_both_be_assigned() {
+    let site = site_with(&[]).await;
+    let process = site.spawned().await;
+    let content = message(ProcessId::new([8; 32])).tag("Action", "Vote").data("yes");
+    let wallets: [&dyn Signer; 2] = [user(), &typed_ethereum()];
+    let items = wallets.map(|wallet| content.sign_as(wallet));
+    for item in &items {
+        site.gateway.hold(item);
+        site.client.assign(&process.to_string(), &item.id().to_string(), "").await.ok();
+    }
+    let nodes = site.checked(process).await;
+    let placed = [&nodes[1], &nodes[2]].map(|node| tag(node, "Message"));
+    assert_eq!(placed, items.map(|item| item.id().to_string()));
+}
+
+#[tokio::test]
+async fn assigning_an_assignment_changes_no_answer_of_its_id() {
+    let site = site_with(&[("ENABLE_DEEP_HASH_CHECKS", "false")]).await;
+    let (process, items) = site.process_of(1).await;
+    let stranger = site.spawned().await;
+    let node = site.client.get(&format!("/{}", items[0].id())).await.ok();
+    let id = node["assignment"]["id"].as_str().unwrap().to_owned();
+    let own = format!("/{id}?process-id={process}");
+    let paths = [format!("/{id}"), own, format!("/raw/{id}")];
+    let mut first = Vec::new();
+    for path in &paths {
+        let answer = site.client.get(path).await;
+        assert!(answer.header("cache-control").unwrap().contains("immutable"), "{path}");
+        first.push(answer.body);
+    }
+    let item = Item::parse(first[2].clone()).unwrap();
+    site.gateway.hold(&item);
+    for to in [stranger, process] {
+        site.client.assign(&to.to_string(), &id, "").await.ok();
+    }
+    for (path, first) in paths.iter().zip(first) {
+        assert_eq!(site.client.get(path).await.body, first, "{path}");
+    }
+    let there = site.client.get(&format!("/{id}?process-id={stranger}")).await;
+    assert_eq!(tag(&there.ok(), "Message"), id, "where only the item is, that is found");
+    assert_eq!(there.header("cache-control"), Some("no-cache"));
 }
 
 #[tokio::test]
@@ -131,6 +175,22 @@ async fn excluded_fields_are_tags_in_the_order_given() {
             .zip(expected)
             .all(|(found, wanted)| *found.0 == wanted.0 && *found.1 == wanted.1)
     );
+}
+
+#[tokio::test]
+async fn lone_excluded_field_is_two_equal_tags() {
+    let site = site_with(&[("ENABLE_DEEP_HASH_CHECKS", "false")]).await;
+    let process = site.spawned().await;
+    for list in ["Data", "Data,Data"] {
+        let item = elsewhere(&site).id().to_string();
+        site.client.assign(&process.to_string(), &item, &format!("&exclude={list}")).await.ok();
+    }
+    for node in &site.checked(process).await[1..] {
+        let tags = node["assignment"]["tags"].as_array().unwrap();
+        let excluded: Vec<_> = tags.iter().filter(|tag| tag["name"] == "Exclude").collect();
+        assert_eq!(excluded.len(), 2, "{node}");
+        assert!(excluded.iter().all(|tag| tag["value"] == "Data"), "{node}");
+    }
 }
 
 #[tokio::test]

@@ -221,7 +221,8 @@ async fn large_items_end_a_page_early_but_never_leave_it_empty() {
     }
     let (mut cursor, mut sizes) = ("-1".to_owned(), Vec::new());
     loop {
-        let page = page(&site.client, process, &format!("from-nonce={cursor}&limit=1000")).await;
+        let query = format!("from-nonce={cursor}&limit=1000&bytes-max=4194304");
+        let page = page(&site.client, process, &query).await;
         let (cursors, nodes, has_next) = edges(&page);
         assert!(!nodes.is_empty());
         sizes.push(nodes.len());

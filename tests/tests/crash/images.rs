@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rota_ans104::Item;
-use rota_ledger::{Ledger, LedgerOptions};
+use rota_ledger::{KeptHeight, Ledger, LedgerOptions};
 use rota_permaweb::HeightCache;
 use rota_schedule::{MessageId, ProcessId, SystemClock};
 use rota_testkit::{message, spawn};
@@ -157,7 +157,7 @@ async fn post(writer: &InProcess, book: &Arc<Book>, items: Vec<Item>) -> Vec<Pos
     let mut refused = Vec::new();
     for (index, some) in items.chunks(CLIENTS).enumerate() {
         // A write that is not synced, as those of the uploader: the end of the log may be gone.
-        writer.ledger.set_block_height(index as u64);
+        writer.ledger.set_block_height(KeptHeight { height: index as u64, told: None });
         let posts = some.iter().cloned().map(|item| {
             let (writer, book) = (writer.clone(), book.clone());
             tokio::spawn(async move {
@@ -183,7 +183,7 @@ async fn go_on(image: Image, seed: u64) -> Result<(), String> {
     let ledger = Ledger::open(dir.path(), LedgerOptions::default()).map_err(|e| e.to_string())?;
     book.check(&follow_ledger(&ledger)?)?;
     check_outbox(&ledger)?;
-    let height = HeightCache::starting_at(ledger.block_height());
+    let height = HeightCache::starting_at(ledger.block_height().map(|kept| kept.height));
     let writer = InProcess::over(ledger, Arc::new(SystemClock), height, !seed);
     let book = Arc::new(book);
     let refused = post(&writer, &book, items()[..PROCESSES].to_vec()).await;

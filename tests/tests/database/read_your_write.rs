@@ -3,9 +3,7 @@
 use crate::house::House;
 use rota_ans104::Item;
 use rota_readmodel::{DatabaseUrl, ReadModel, ReadModelConfig};
-use rota_schedule::{
-    Bounds, Cursor, Entry, Found, PageQuery, ProcessId, ScheduleReader as _, SystemClock,
-};
+use rota_schedule::{Bounds, Entry, Found, PageQuery, ProcessId, ScheduleReader as _, SystemClock};
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Replica};
 use rota_tests::{Book, InProcess, Posted, rounds};
 use std::sync::Arc;
@@ -63,7 +61,7 @@ impl Client {
     }
 
     async fn page(&self, bounds: Bounds, expected: std::ops::RangeInclusive<u64>) {
-        let query = PageQuery { bounds, cursor: Cursor::Timestamp, limit: 100 };
+        let query = PageQuery { bounds, ..PageQuery::default() };
         let found = self.reader.find(*self.process.as_bytes(), None, query).await.unwrap();
         let Some(Found::Page(page)) = found else { panic!("the process is not found") };
         let nonces: Vec<u64> = page.entries.iter().map(|entry| entry.nonce).collect();

@@ -36,6 +36,7 @@ async fn the_stack_serves_and_is_granted_what_it_asks_for_and_nothing_else() {
     compare("the read function", &policy, &town.recorder.take_but(WRITER_KEY));
     asked_of(&town, &machine, &large).await;
     kept(&town, machine, process).await;
+    assert_eq!(town.remove_writer("retired").await, "writer retired is removed\n");
     let role = town.task["taskRoleArn"].as_str().unwrap();
     let policy = town.api.policy(role, "writer").await;
     compare("the writer", &policy, &town.recorder.asked_by(WRITER_KEY));

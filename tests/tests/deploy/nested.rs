@@ -138,6 +138,8 @@ fn cloudfront_passes_the_caller_s_trace_on_and_does_not_tell_answers_apart_by_it
     assert_eq!(*passed, json!(["traceparent", "tracestate"]));
     assert_eq!(behaviour["CachePolicyId"]["Ref"], "ReadCache");
     assert!(!made("ReadCache").to_string().contains("trace"));
+    // Above 0, CloudFront keeps what the readers call `private`.
+    assert_eq!(made("ReadCache")["CachePolicyConfig"]["MinTTL"], 0);
 }
 
 #[test]

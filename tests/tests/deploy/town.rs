@@ -9,6 +9,7 @@ use rota_directory::DynamoDirectory;
 use rota_schedule::{Directory as _, ProcessId, RoutePolicy, WriterName};
 use rota_testkit::aws::{Aws, settings_at};
 use rota_testkit::postgres::{PostgresCluster, PostgresOptions, Replica};
+use rota_testkit::scheduler::command;
 use rota_testkit::{Answer, Client, RotaProcess, StubGateway};
 use rota_tests::{fast_dir, scheduler_wallet};
 use serde_json::Value;
@@ -81,13 +82,7 @@ impl Town {
     /// here, so it says where it really is; and where to find AWS.
     pub(crate) fn machine(&self) -> Machine {
         let container = &self.task["containerDefinitions"][0];
-        let mut settings: Vec<(String, String)> = pairs(&container["environment"], "value");
-        let secrets = pairs(&container["secrets"], "valueFrom");
-        assert_eq!(secrets.len(), 1, "the wallet; there is no password: {secrets:?}");
-        settings.push((secrets[0].0.clone(), scheduler_wallet().to_jwk().to_string()));
-        let aws = settings_at(&self.recorder.url).into_iter();
-        settings.extend(aws.map(|(name, value)| (name.to_owned(), value)));
-        settings.push(("AWS_ACCESS_KEY_ID".to_owned(), WRITER_KEY.to_owned()));
+        let settings = self.settings();
         let settings: Vec<(&str, &str)> =
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let disk = fast_dir();
@@ -100,6 +95,32 @@ impl Town {
             [command, "--host", "127.0.0.1", "--port", &port, "--data-dir", data, "--url", &url];
         let rota = RotaProcess::try_start_as(Path::new(ROTA), &args, &settings, READY).unwrap();
         Machine { rota, _disk: disk }
+    }
+
+    /// What a task of the writer's definition is told.
+    fn settings(&self) -> Vec<(String, String)> {
+        let container = &self.task["containerDefinitions"][0];
+        let mut settings: Vec<(String, String)> = pairs(&container["environment"], "value");
+        let secrets = pairs(&container["secrets"], "valueFrom");
+        assert_eq!(secrets.len(), 1, "the wallet; there is no password: {secrets:?}");
+        settings.push((secrets[0].0.clone(), scheduler_wallet().to_jwk().to_string()));
+        let aws = settings_at(&self.recorder.url).into_iter();
+        settings.extend(aws.map(|(name, value)| (name.to_owned(), value)));
+        settings.push(("AWS_ACCESS_KEY_ID".to_owned(), WRITER_KEY.to_owned()));
+        settings
+    }
+
+    /// Takes a writer out as an operator does, with a task of the writer's definition; gives what it says.
+    pub(crate) async fn remove_writer(&self, name: &str) -> String {
+        let config = rota_aws::stand_in(&self.aws.endpoint()).await;
+        let directory = DynamoDirectory::new(&config, self.outputs["DirectoryTable"].clone());
+        directory.set_policy(&name.parse().unwrap(), &RoutePolicy::default()).await.unwrap();
+        let mut command = command(Path::new(ROTA));
+        command.args(["writers", "remove", name]).envs(self.settings());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// A request to the router's HTTP API.

@@ -11,7 +11,7 @@ use rota_ans104::Address;
 use rota_lambda::{Meter, Platform, ResponseMode, serve};
 use rota_read::ReadState;
 use rota_read::lambda::router;
-use rota_schedule::{Assignment, Entry, Subject, SystemClock};
+use rota_schedule::{Assignment, Entry, PAGE_BYTES_MAX, Subject, SystemClock};
 use rota_service::{Env, Stop, emf};
 use rota_testkit::lambda::Lambda;
 use rota_testkit::{Model, Schedule, vectors};
@@ -48,7 +48,7 @@ fn serves_the_vectors() {
     let Ok(platform) = Platform::read(&mut env) else { return };
     let reader = Model::new(vec![schedule()], Address::of_owner(b"the scheduler"), 42);
     let clock = Arc::new(SystemClock);
-    let state = ReadState { reader, clock: clock.clone() };
+    let state = ReadState { reader, clock: clock.clone(), page_bytes_max: PAGE_BYTES_MAX };
     let app = router(Arc::new(state), 8, Meter::new("read", clock, emf::stdout));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         serve(app, ResponseMode::Stream, platform, &Stop::on_signals().unwrap()).await.unwrap();

@@ -19,6 +19,7 @@ mod scene;
 mod tampering;
 mod trouble;
 mod vectors;
+mod verdicts;
 mod whole;
 
 /// The `rota` command.

@@ -210,7 +210,8 @@ async fn another_scheduler_s_key_is_noticed() {
         });
     };
     let (all, _) = told(Lies { json, ..HONEST }).await;
-    assert!(all.contains("Scheduler: another key"), "{all}");
+    assert!(all.contains("Scheduler: assignment "), "{all}");
+    assert!(all.contains(", the first entry of the schedule by "), "{all}");
 }
 
 #[tokio::test]

@@ -85,6 +85,26 @@ async fn items_of_arbundles_are_read_and_judged_as_arbundles_does() {
 }
 
 #[tokio::test]
+async fn cases_at_the_edge_are_judged_as_the_servers_judge_them() {
+    let scene = Scene::new().await;
+    let page = scene.open("").await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/cases");
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "bin"));
+    assert_eq!(names.len(), 10);
+    let items: Vec<_> = names.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    for ((name, bytes), judged) in names.iter().zip(&items).zip(judged(&page, &items).await) {
+        let item = Item::parse(bytes.clone().into()).unwrap();
+        let tags: Vec<_> =
+            item.tags().map(|tag| json!({"name": tag.name, "value": tag.value})).collect();
+        assert_eq!(judged["tags"], json!(tags), "{name:?}");
+        assert_eq!(judged["verifies"], item.verify().is_ok(), "{name:?}");
+        assert_eq!(judged["turned"], false, "{name:?}");
+    }
+}
+
+#[tokio::test]
 async fn items_of_a_scheduler_and_of_every_scheme_verify() {
     let scene = Scene::new().await;
     let page = scene.open("").await;
@@ -184,9 +204,9 @@ async fn what_is_no_item_is_said_to_be_none() {
         [0, 1, 2, 513, 1026, 1027, 1060, 1070].map(|length| good[..length].to_vec()).to_vec();
     odd.push([&[9, 0], &good[2..]].concat());
     odd.push([&good[..1026], &[2], &good[1027..]].concat());
-    // One tag, without an end; and in a block that is said to be longer than it is.
+    // Two tags of which one is there; and one in a block that is said to be longer than it is.
     let head = [&[2, 0][..], &[1; 96], &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]].concat();
-    for tags in [&[2, 2, b'a', 2, b'b'][..], &[1, 10, 2, b'a', 2, b'b', 0]] {
+    for tags in [&[4, 2, b'a', 2, b'b'][..], &[1, 10, 2, b'a', 2, b'b', 0]] {
         let length = (tags.len() as u64).to_le_bytes();
         odd.push([&head[..], &length, tags].concat());
     }

@@ -1,6 +1,7 @@
 //! Gateways and bundlers that are down, slow, or lie; and a clock that was wrong before a restart.
 
 use crate::Site;
+use rota_ledger::{KeptHeight, Ledger, LedgerOptions};
 use rota_permaweb::HeightCache;
 use rota_schedule::{Clock, ProcessId, SystemClock, Timestamp};
 use rota_testkit::{
@@ -66,6 +67,64 @@ async fn gateways_that_fail_in_any_way_hold_no_post() {
     posts_are_quick(&site, &rota, "a gateway that failed from the start").await;
     assert_eq!(height(&rota).await, HEIGHT, "the last known height stays");
     site.check(&rota).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn posts_wait_for_a_block_height_and_none_is_signed_without() {
+    let gateway = StubGateway::start(1_234_567).await;
+    gateway.behave(GatewayMode::Status(500));
+    let settings = gateway.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = Site::new();
+    let rota = site.start(&settings);
+    let client = Client::new(&rota.url);
+    let process = spawn().sign();
+    for answer in [client.post(&process).await, client.get("/health").await] {
+        assert_eq!(answer.header("retry-after"), Some("10"));
+        assert!(answer.error(503).contains("the block height is not known yet"));
+    }
+    let id = process.id().to_string();
+    client.assign(&id, &id, "").await.error(503);
+    gateway.behave(GatewayMode::Good);
+    let until = Instant::now() + RECOVERS_WITHIN;
+    while client.get("/health").await.status != 200 {
+        assert!(Instant::now() < until, "the height never came");
+        sleep(Duration::from_millis(10)).await;
+    }
+    client.post(&process).await.ok();
+    let page = client.get(&format!("/{}", process.id())).await.text();
+    assert!(page.contains(HEIGHT) && !page.contains("000000000000"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn height_that_leaps_is_neither_signed_nor_kept() {
+    let gateway = StubGateway::start(999_999_999_999).await;
+    let settings = gateway.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = Site::new();
+    let rota = site.start(&settings);
+    let reason = Client::new(&rota.url).post(&spawn().sign()).await.error(503);
+    assert!(reason.contains("the block height is not known yet"), "{reason}");
+    let logged = rota.logged_with("too high to believe it alone");
+    assert!(logged.contains("ARWEAVE_URL_LIST"), "{logged}");
+    rota.kill_9();
+    gateway.set_height(1_234_567);
+    let rota = site.start(&settings);
+    assert_eq!(height(&rota).await, HEIGHT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn absurd_height_in_an_old_ledger_is_replaced_by_the_next_one() {
+    let gateway = StubGateway::start(1_234_567).await;
+    let settings = gateway.settings();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let site = Site::new();
+    let ledger = Ledger::open(&site.home.join("ledger"), LedgerOptions::default()).unwrap();
+    ledger.set_block_height(KeptHeight { height: 999_999_999_999, told: None });
+    ledger.close().unwrap();
+    let rota = site.start(&settings);
+    assert_eq!(height(&rota).await, HEIGHT);
+    assert!(rota.logged_with("kept block height is above").contains("999999999999"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -86,7 +86,7 @@ async fn a_machine_with_nothing_starts_from_the_newest_checkpoint_and_the_databa
     ours.sort_by_key(|schedule| *schedule.process.as_bytes());
     town.book.check(&ours).unwrap();
     assert_eq!(ours.iter().map(|schedule| schedule.places.len()).sum::<usize>(), 275);
-    assert_eq!(town.sql("SELECT count(*) FROM bodies"), "0");
+    assert_eq!(town.sql("SELECT count(*) FROM bodies_by_hash"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +107,7 @@ async fn cut_off_from_the_archive_a_writer_takes_items_of_any_size() {
     assert!(since.elapsed() < Duration::from_secs(9), "took {:?}", since.elapsed());
     clients.more(20).await;
     assert!(data_of(&writer, processes[0], &other).await.ends_with("other"));
-    assert_eq!(town.sql("SELECT count(*) FROM bodies"), "1");
+    assert_eq!(town.sql("SELECT count(*) FROM bodies_by_hash"), "1");
     let unreadable = Client::new(&writer.rota.url).get(&format!("/{kept}")).await;
     assert_eq!(unreadable.status, 503, "never an entry without its body");
     line.heal();
@@ -197,4 +197,17 @@ async fn without_the_archive_a_machine_with_nothing_starts_from_the_database_alo
     let _ = writer.rota.logged_with("no checkpoint was restored");
     rota_tests::post_all(&writer.rota.url, Town::messages(&processes, 10), &town.book).await;
     town.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_of_another_database_is_not_restored() {
+    let (town, other) = (Town::new().await, Town::new().await);
+    let (bucket, _, writer) = with_checkpoint(&town).await;
+    assert!(writer.rota.stop_gently().success());
+    let started = other.ready("v").await; // so the other database has an identity
+    let settings = [("ARCHIVE_BUCKET", bucket.as_str())];
+    let refused = other.try_machine("w", fast_dir(), &settings).map(|_| ()).unwrap_err();
+    assert!(refused.contains("checkpoints of this name belong to another database"), "{refused}");
+    assert_eq!(other.sql("SELECT string_agg(name, ' ') FROM writers"), "v");
+    assert!(started.rota.stop_gently().success());
 }

@@ -14,6 +14,7 @@ mod cut_off;
 mod dashboards;
 mod moving;
 mod moving_faults;
+mod retired;
 mod rolling;
 mod routed;
 mod stale;

@@ -2,11 +2,16 @@
 //! time, and no schedule is ever forked.
 
 use crate::town::{Machine, PATIENCE, Town, until};
+use rota_ans104::{Wallet, WalletKind};
+use rota_ledger::{Ledger, LedgerOptions};
 use rota_schedule::{Directory as _, LeaseHolder};
-use rota_tests::{fast_dir, rounds};
+use rota_testkit::{Client, GatewayMode};
+use rota_tests::{fast_dir, rounds, scheduler_wallet};
 use std::time::Duration;
 use tokio::time::sleep;
 
+/// What the gateway tells, as `/timestamp` and assignments have it.
+const HEIGHT: &str = "000001600000";
 /// From the death of a holder until another writes.
 const DEATH_MAX: Duration = Duration::from_secs(15);
 /// From the signal to a holder until another writes.
@@ -164,4 +169,59 @@ async fn a_standby_follows_what_the_writer_commits_and_uploads_none_of_it_again(
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bundler.deliveries(), uploaded + 10, "something was uploaded again");
     town.check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_with_another_wallet_is_refused_and_the_writer_goes_on() {
+    let town = Town::new().await;
+    let writer = town.ready("w").await;
+    let processes = town.spawned(&writer, 2).await;
+    let other = Wallet::generate(WalletKind::Ed25519).unwrap();
+    let key = other.to_jwk().to_string();
+    for name in ["w", "v"] {
+        let refused = town.try_machine(name, fast_dir(), &[("SU_WALLET", &key)]);
+        let why = refused.map(|_| ()).unwrap_err();
+        for address in [other.address(), scheduler_wallet().address()] {
+            assert!(why.contains(&address.to_string()), "{address}: {why}");
+        }
+    }
+    assert_eq!(town.sql("SELECT name || ' ' || term FROM writers"), "w 1");
+    assert_eq!(town.directory.writer(&"v".parse().unwrap()).await.unwrap(), None);
+    let clients = town.clients(&processes, 2);
+    clients.more(20).await;
+    clients.finish().await;
+    town.check();
+}
+
+/// So it cannot be started alone by mistake, or on another database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_of_a_standby_knows_its_database_and_its_wallet() {
+    let town = Town::new().await;
+    let writer = town.ready("w").await;
+    town.spawned(&writer, 2).await;
+    let standby = town.machine("w");
+    let _ = standby.rota.printed_with(" as writer w on postgres://");
+    assert!(standby.rota.stop_gently().success());
+    let ledger = standby.disk.path().join("data/ledger");
+    let ledger = Ledger::open(&ledger, LedgerOptions::default()).unwrap();
+    assert_eq!(ledger.scheduler_address(), Some(scheduler_wallet().address()));
+    assert!(ledger.database().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_machine_without_a_gateway_knows_the_height_from_the_database() {
+    let town = Town::new().await;
+    let writer = town.ready("w").await;
+    town.spawned(&writer, 1).await;
+    let client = Client::new(&writer.rota.url);
+    until("the height is published", async || {
+        client.get("/timestamp").await.ok()["block_height"] == HEIGHT
+    })
+    .await;
+    town.gateway.behave(GatewayMode::Status(500));
+    assert!(writer.rota.stop_gently().success());
+    let next = town.ready("w").await;
+    let process = town.spawned(&next, 1).await[0];
+    let page = Client::new(&next.rota.url).get(&format!("/{process}")).await.text();
+    assert!(page.contains(HEIGHT) && !page.contains("000000000000"), "{page}");
 }

@@ -67,14 +67,24 @@ impl Town {
         disk: TempDir,
         settings: &[(&str, &str)],
     ) -> Machine {
+        self.try_machine(name, disk, settings).unwrap()
+    }
+
+    /// The same, of a start that may be refused.
+    pub(crate) fn try_machine(
+        &self,
+        name: &str,
+        disk: TempDir,
+        settings: &[(&str, &str)],
+    ) -> Result<Machine, String> {
         let all = self.settings();
         let mut all: Vec<(&str, &str)> =
             all.iter().map(|(name, value)| (*name, value.as_str())).collect();
         all.extend(settings);
         let data = disk.path().join("data");
         let args = ["writer", "--name", name, "--port", "0", "--data-dir", data.to_str().unwrap()];
-        let rota = RotaProcess::try_start_as(Path::new(BIN), &args, &all, STANDS_BY).unwrap();
-        Machine { disk, rota }
+        let rota = RotaProcess::try_start_as(Path::new(BIN), &args, &all, STANDS_BY)?;
+        Ok(Machine { disk, rota })
     }
 
     /// An empty directory in the place of the one that there was, as an operator makes it.

@@ -127,6 +127,12 @@ async fn an_error_answer_and_the_logs_name_the_trace() {
     let line = logged.lines().find(|line| line.contains("a gateway did not answer")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(line["trace_id"], TRACE);
+    // Whoever worked on it says that it failed.
+    for process in [&way.writer.rota, &way.router] {
+        let logged = process.logged_with("a request failed");
+        let of_trace = |line: &&str| line.contains(TRACE) && line.contains("a request failed");
+        assert!(logged.lines().any(|line| of_trace(&line)), "{logged}");
+    }
     // Router and writer send theirs apart.
     let mut spans = way.collector.trace(TRACE, 1).await;
     while !spans.iter().any(|span| (&*span.service, &*span.name) == ("writer", "POST /")) {

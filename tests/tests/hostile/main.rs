@@ -9,6 +9,7 @@
 )]
 
 mod bodies;
+mod flood;
 mod prober;
 mod queries;
 mod slow;

@@ -2,8 +2,9 @@
 
 use crate::settings::read_model;
 use rota_archive::ArchiveSettings;
-use rota_lambda::FunctionSettings;
+use rota_lambda::{FunctionSettings, ResponseMode};
 use rota_readmodel::ReadModelConfig;
+use rota_schedule::{PAGE_BYTES_MAX, PAGE_PART_BYTES_MAX};
 use rota_service::{ConfigError, Env, Setting};
 
 /// How the function logs in to its databases.
@@ -61,6 +62,15 @@ impl Settings {
             function: FunctionSettings::read(env, "READ_CONCURRENCY_MAX", "rota-read")?,
         })
     }
+
+    /// The most bytes of a page. JSON of what is held as a whole has to fit the platform's 6 MB.
+    #[must_use]
+    pub const fn page_bytes_max(&self) -> usize {
+        match self.function.response {
+            ResponseMode::Stream => PAGE_BYTES_MAX,
+            ResponseMode::Buffer => PAGE_PART_BYTES_MAX,
+        }
+    }
 }
 
 fn model(env: &mut Env) -> Result<ReadModelConfig, ConfigError> {
@@ -104,6 +114,16 @@ mod tests {
             Some("bodies")
         );
         assert!(!format!("{settings:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_function_that_buffers_serves_pages_that_fit_a_document() {
+        let database = ("DATABASE_URL", "postgres://a@b/c");
+        for (mode, bytes) in [("stream", 100 << 20), ("buffer", 4 << 20)] {
+            let settings = read(&[database, ("LAMBDA_RESPONSE", mode)]).unwrap();
+            assert_eq!(settings.page_bytes_max(), bytes, "{mode}");
+        }
+        assert_eq!(read(&[database]).unwrap().page_bytes_max(), 100 << 20);
     }
 
     #[test]

@@ -69,7 +69,8 @@ async fn databases_that_are_slow_lag_and_are_away() {
     block_in_place(|| replica.pause());
     let writer: DatabaseUrl = url.parse().unwrap();
     let taken = Projection::take(&writer, 2, "test", Holder([1; 16]), user().address()).await;
-    let later = taken.unwrap().projection.heartbeat(Timestamp(60_000), Timestamp(0), 42).await;
+    let later =
+        taken.unwrap().projection.heartbeat(Timestamp(60_000), Timestamp(0), Some(42)).await;
     later.unwrap();
     let beyond = format!("/{}?to=50000", all[0].process);
     step(&function, &beyond).await; // which tells it how far the replica is behind

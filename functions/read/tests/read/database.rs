@@ -39,7 +39,7 @@ pub(crate) async fn fill(url: &str, schedules: &[Schedule]) {
             taken.projection.project(&[row]).await.unwrap();
         }
     }
-    taken.projection.heartbeat(Timestamp(20_000), Timestamp(0), 42).await.unwrap();
+    taken.projection.heartbeat(Timestamp(20_000), Timestamp(0), Some(42)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +56,7 @@ async fn replicas_and_the_primary_are_read() {
     let process = all[0].process;
     let page = function.get(&format!("/{process}")).await;
     assert_eq!(page.ok()["edges"].as_array().unwrap().len(), 12);
-    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    assert_eq!(page.header("cache-control"), Some("private, no-cache"));
     let closed = format!("/{process}?to=20000");
     let kept = function.get(&closed).await;
     assert_eq!(kept.header("cache-control"), Some("public, max-age=31536000, immutable"));
@@ -126,6 +126,7 @@ async fn a_start_that_cannot_work_says_why() {
         (&[("DATABASE_READ_URL", "mysql://secret")], "DATABASE_READ_URL is"),
         (&[("DATABASE_URL", NOWHERE), ("LAMBDA_RESPONSE", "x")], "LAMBDA_RESPONSE is \"x\""),
         (&[("DATABASE_URL", NOWHERE), ("RUST_LOG", "=,=")], "log filter"),
+        (&[("DATABASE_URL", NOWHERE), ("IP_WHITELIST_URL", "x")], "IP_WHITELIST_URL is set"),
     ] {
         let mut function = Lambda::start(read(settings), None).await;
         let status = function.wait(Duration::from_secs(10)).await.expect("it ends");

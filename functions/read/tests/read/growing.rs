@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use rota_read::ReadState;
 use rota_schedule::{
-    Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo, SystemClock,
+    Entry, Found, PAGE_BYTES_MAX, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    SystemClock,
 };
 use rota_testkit::{Model, Schedule, user};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,7 +77,8 @@ impl Growing {
 
     /// What a router answers from.
     pub(crate) fn state(&self) -> Arc<ReadState<Self>> {
-        Arc::new(ReadState { reader: self.clone(), clock: Arc::new(SystemClock) })
+        let (reader, clock) = (self.clone(), Arc::new(SystemClock));
+        Arc::new(ReadState { reader, clock, page_bytes_max: PAGE_BYTES_MAX })
     }
 
     /// From now on shows the first `count` entries of each schedule.

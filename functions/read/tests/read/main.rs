@@ -12,4 +12,5 @@ mod database;
 mod function;
 mod growing;
 mod immutable;
+mod large_pages;
 mod layers;

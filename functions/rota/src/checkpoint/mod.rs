@@ -6,14 +6,14 @@ mod now;
 mod restore;
 
 use crate::settings::{self, WRITER_NAME_DEFAULT};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use list::ListArgs;
 use now::NowArgs;
 use restore::RestoreArgs;
 use rota_archive::{ArchiveError, ArchiveSettings, Checkpoints, Fetching};
 use rota_ledger::Ledger;
-use rota_schedule::WriterName;
+use rota_schedule::{DatabaseId, WriterName};
 use rota_service::Env;
 use rota_writer::ArchiverError;
 use std::path::{Path, PathBuf};
@@ -92,8 +92,14 @@ fn dotenv() -> anyhow::Result<Env> {
     Ok(Env::load(Some(Path::new(".env")))?)
 }
 
-/// Makes a ledger in `dir`, if there is none, from the newest checkpoint once all its links verify. If there is no checkpoint, or the archive does not answer, nothing is made: the database has everything.
-pub(crate) async fn restore_if_absent(checkpoints: &Checkpoints, dir: &Path) -> anyhow::Result<()> {
+/// Makes a ledger in `dir`, if there is none, from the newest checkpoint once all its links verify. If there is no
+/// checkpoint, or the archive does not answer, nothing is made: the database has everything. A checkpoint of another
+/// database than this one is an error.
+pub(crate) async fn restore_if_absent(
+    checkpoints: &Checkpoints,
+    dir: &Path,
+    database: Option<DatabaseId>,
+) -> anyhow::Result<()> {
     let tell = |step: Fetching<'_>| match step {
         Fetching::Begun(manifest) => tracing::info!(
             checkpoint = %manifest.position(),
@@ -105,7 +111,10 @@ pub(crate) async fn restore_if_absent(checkpoints: &Checkpoints, dir: &Path) -> 
             tracing::error!(checkpoint = %position, %error, "a checkpoint cannot be restored");
         }
     };
-    let check = |ledger: &Ledger| Ok(links::check(ledger)?);
+    let check = move |ledger: &Ledger| {
+        same_database(ledger.database()?, database)?;
+        Ok(links::check(ledger)?)
+    };
     match rota_writer::restore(checkpoints, None, dir, &tell, check).await {
         Ok((_, checked)) => tracing::info!(?checked, "restored a checkpoint: all links verify"),
         Err(
@@ -119,4 +128,16 @@ pub(crate) async fn restore_if_absent(checkpoints: &Checkpoints, dir: &Path) -> 
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+fn same_database(theirs: Option<DatabaseId>, here: Option<DatabaseId>) -> anyhow::Result<()> {
+    match (theirs, here) {
+        (Some(theirs), Some(here)) if theirs != here => bail!(
+            "the checkpoints of this name belong to another database\n  \
+             the checkpoint's database: {theirs}\n  \
+             the database here: {here}\n  \
+             To go on, set ARCHIVE_BUCKET, ARCHIVE_PREFIX and WRITER_NAME to what belongs to this database"
+        ),
+        _ => Ok(()),
+    }
 }

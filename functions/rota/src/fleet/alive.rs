@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Between the two looks; a writer gives a sign of life every second.
-const LOOK_ON: Duration = Duration::from_millis(2_500);
+pub(super) const LOOK_ON: Duration = Duration::from_millis(2_500);
 
 /// A writer, and how its lease is.
 pub(super) struct Seen {

@@ -6,6 +6,7 @@
 mod alive;
 mod draining;
 mod moving;
+mod removing;
 mod table;
 
 pub(crate) use draining::DrainArgs;

@@ -2,6 +2,7 @@
 
 use super::Fleet;
 use super::alive::{self, Seen};
+use super::removing;
 use crate::output::{self, Progress, thousands};
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -38,6 +39,12 @@ pub(crate) enum WritersCommand {
         /// Whether it gets new processes of those wallets only
         #[arg(long)]
         wallets_only: Option<bool>,
+    },
+    /// Take a writer out for good; refused while it runs or has processes
+    Remove {
+        /// The writer
+        #[arg(allow_hyphen_values = true)]
+        writer: WriterName,
     },
     /// Make the directory's table in DynamoDB, if it is not there
     CreateTable,
@@ -79,6 +86,7 @@ pub(super) async fn run(fleet: &Fleet, command: &WritersCommand) -> anyhow::Resu
             directory.set_policy(writer, &policy).await?;
             output::line(&format!("writer {writer}: {}", policy_text(&policy)));
         }
+        WritersCommand::Remove { writer } => removing::run(fleet, writer).await?,
         WritersCommand::CreateTable => create_table(fleet.directory()?).await?,
         WritersCommand::Register { writer } => register(fleet, writer).await?,
     }

@@ -1,7 +1,9 @@
-//! `rota item`: make and sign an item, and post it or keep it in a file; assign one that exists; look
-//! into one.
+//! `rota item`: make and sign an item, and post it or keep it in a file; post one from a file; assign one that
+//! exists; look into one.
 
+mod keep;
 mod make;
+mod post;
 mod send;
 mod show;
 
@@ -24,6 +26,10 @@ pub(crate) enum ItemCommand {
     Spawn(SpawnArgs),
     /// Send a message to a process.
     Message(MessageArgs),
+    /// Post the item that lies in a file, as it is.
+    ///
+    /// The same item gets the same answer, however often it is posted.
+    Post(PostArgs),
     /// Assign an item that already lies on Arweave to a process.
     Assign(AssignArgs),
     /// Show what is in an item's file, and whether its signature verifies.
@@ -66,6 +72,16 @@ pub(crate) struct MessageArgs {
     payload: Payload,
 }
 
+/// Flags of `rota item post`.
+#[derive(Args)]
+pub(crate) struct PostArgs {
+    /// The scheduler
+    #[arg(long, default_value = URL_DEFAULT)]
+    url: Url,
+    /// The item's file
+    file: PathBuf,
+}
+
 /// Flags of `rota item assign`.
 #[derive(Args)]
 pub(crate) struct AssignArgs {
@@ -98,6 +114,7 @@ pub(crate) fn run(command: ItemCommand) -> anyhow::Result<ExitCode> {
     match command {
         ItemCommand::Spawn(args) => send::spawn(&args)?,
         ItemCommand::Message(args) => send::message(&args)?,
+        ItemCommand::Post(args) => send::post_file(&args)?,
         ItemCommand::Assign(args) => send::assign(&args)?,
         ItemCommand::Show(args) => return show::run(&args.file),
     }

@@ -1,14 +1,18 @@
 //! Signs what was made, sends it (or keeps it), and says what happened and what to do next.
 
-use super::{AssignArgs, MessageArgs, SendArgs, SpawnArgs};
+use super::post::{GivenUp, Repeat, post};
+use super::{AssignArgs, MessageArgs, PostArgs, SendArgs, SpawnArgs, keep, show};
 use crate::client::{Client, URL_DEFAULT, block_on};
 use crate::first_start::{self, USER_WALLET};
 use crate::local::LocalArgs;
 use crate::{output, settings};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
+use reqwest::StatusCode;
 use rota_ans104::{Address, Item, ItemId, UnsignedItem, Wallet};
+use rota_wire::ForeignNode;
 use serde::Deserialize;
+use std::path::Path;
 use url::Url;
 
 /// The answer to a POST (contract §3).
@@ -70,8 +74,62 @@ pub(super) fn assign(args: &AssignArgs) -> anyhow::Result<()> {
     if let Some(names) = &args.exclude {
         query.push(("exclude", names));
     }
-    let receipt = block_on(post(&client, &query, Bytes::new()))?;
-    output::field("assignment", receipt.id);
+    block_on(async {
+        // With the base layer each assignment takes a place of its own; else the second one is refused.
+        let repeat = if args.base_layer { Repeat::UnlessOpen } else { Repeat::Always };
+        match post(&client, &query, Bytes::new(), repeat).await {
+            Ok(answer) => {
+                let receipt: Receipt = answer.json()?;
+                output::field("assignment", receipt.id);
+                output::field("timestamp", receipt.timestamp);
+                Ok(())
+            }
+            Err(given_up) if given_up.is_open => {
+                let found = found_assignment(&client, &process, &item).await;
+                if let (Some(id), Some(StatusCode::CONFLICT)) = (&found, given_up.status) {
+                    output::field("assignment", id);
+                    return Ok(());
+                }
+                Err(open_assignment(&client, &given_up, found, &process, &item))
+            }
+            Err(given_up) => Err(anyhow!(given_up.reason)),
+        }
+    })
+}
+
+/// The assignment of an item in a process, if it is there.
+async fn found_assignment(client: &Client, process: &str, item: &str) -> Option<ItemId> {
+    let answer = client.get(&[item], &[("process-id", process), ("show-anchor", "")]).await.ok()?;
+    let node = answer.json::<ForeignNode>().ok()?;
+    node.assignment().ok()?.first().map(Item::id)
+}
+
+/// Says that an item may have been assigned, and how to find out.
+fn open_assignment(
+    client: &Client,
+    given_up: &GivenUp,
+    found: Option<ItemId>,
+    process: &str,
+    item: &str,
+) -> anyhow::Error {
+    let seen = match found {
+        Some(id) => format!("the process has assignment {id} of it, this one or an earlier one"),
+        None => {
+            let url = client.url();
+            format!(
+                "before you assign it again, see whether it is there: {url}/{item}?process-id={process}"
+            )
+        }
+    };
+    anyhow!("item {item} may be assigned or not ({}): {seen}", given_up.reason)
+}
+
+/// Posts an item as it lies in a file.
+pub(super) fn post_file(args: &PostArgs) -> anyhow::Result<()> {
+    let item = show::read(&args.file)?;
+    let client = Client::new(&args.url)?;
+    let receipt = block_on(post_item(&client, &args.url, &item, Some(&args.file)))?;
+    output::field("item", receipt.id);
     output::field("timestamp", receipt.timestamp);
     Ok(())
 }
@@ -112,17 +170,57 @@ fn post_or_keep(client: &Client, args: &SendArgs, item: &Item, name: &str) -> an
         output::field("file", path.display());
         return Ok(false);
     }
-    let receipt = block_on(post(client, &[], item.bytes().clone()))?;
-    if receipt.id != item.id() {
-        bail!("posted item {}, but the scheduler answers for {}", item.id(), receipt.id);
-    }
+    let receipt = block_on(post_item(client, &args.url, item, None))?;
     output::field(name, receipt.id);
     output::field("timestamp", receipt.timestamp);
     Ok(true)
 }
 
-async fn post(client: &Client, query: &[(&str, &str)], body: Bytes) -> anyhow::Result<Receipt> {
-    client.post(query, body).await?.json()
+/// Posts an item. If it is not known what became of it, its bytes are in a file: `file`, or a new one.
+async fn post_item(
+    client: &Client,
+    url: &Url,
+    item: &Item,
+    file: Option<&Path>,
+) -> anyhow::Result<Receipt> {
+    let answer = match post(client, &[], item.bytes().clone(), Repeat::Always).await {
+        Ok(answer) => answer,
+        Err(given_up) => return Err(kept(&given_up, url, item, file)),
+    };
+    let is_success = answer.status.is_success();
+    let receipt: Receipt = match answer.json() {
+        Ok(receipt) => receipt,
+        Err(error) if is_success => {
+            let (reason, status) = (format!("{error:#}"), None);
+            let given_up = GivenUp { reason, is_open: true, was_reached: true, status };
+            return Err(kept(&given_up, url, item, file));
+        }
+        Err(error) => return Err(error),
+    };
+    if receipt.id != item.id() {
+        bail!("posted item {}, but the scheduler answers for {}", item.id(), receipt.id);
+    }
+    Ok(receipt)
+}
+
+/// Says why an item is not known to be scheduled, where its bytes are, and how to post them again.
+fn kept(given_up: &GivenUp, url: &Url, item: &Item, file: Option<&Path>) -> anyhow::Error {
+    if !given_up.was_reached {
+        return anyhow!(given_up.reason.clone());
+    }
+    let file = match file.map_or_else(|| keep::keep(item), |file| Ok(file.to_owned())) {
+        Ok(file) => file.display().to_string(),
+        Err(error) => {
+            return error.context(format!("item {} is lost: {}", item.id(), given_up.reason));
+        }
+    };
+    let outcome = if given_up.is_open { "may be scheduled or not" } else { "is not scheduled" };
+    let again = format!("{} item post{} {}", output::me(), url_flag(url), shell_word(&file));
+    anyhow!(
+        "item {} {outcome}: {}\nIts bytes are in {file}\nPost them again, the same item gets the same answer:\n  {again}",
+        item.id(),
+        given_up.reason
+    )
 }
 
 /// What to add to the next command so that it goes to the same place, signed by the same wallet.

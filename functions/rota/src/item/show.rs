@@ -8,9 +8,7 @@ use std::process::ExitCode;
 
 /// Prints the fields of the item; fails if its signature does not verify.
 pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let item = Item::parse(bytes.into())
-        .with_context(|| format!("{} does not hold an item", file.display()))?;
+    let item = read(file)?;
     field("id", item.id());
     field("signed by", item.signature_type());
     field("owner", item.owner_address());
@@ -33,6 +31,13 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// The item that a file holds.
+pub(super) fn read(file: &Path) -> anyhow::Result<Item> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let item = Item::parse(bytes.into());
+    item.with_context(|| format!("{} does not hold an item", file.display()))
 }
 
 fn optional(text: Option<String>) -> String {

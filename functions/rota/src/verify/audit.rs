@@ -1,13 +1,13 @@
 //! What can be said of an entry only with those before it, and of the schedule as a whole.
+//!
+//! One key signs a whole schedule: that of its first entry. The explorer has the same rule (`schedule.js`).
+//! Recovery has not: it must take whatever was committed.
 
 use super::check::{Checked, Defect, Part};
 use crate::output::thousands;
 use anyhow::{Context as _, anyhow};
-use rota_ans104::Address;
+use rota_ans104::{Address, Item};
 use rota_schedule::{Follower, Head, ProcessId};
-
-/// Changes of the scheduler's key that are told one by one.
-const KEY_CHANGES_SHOWN_MAX: usize = 10;
 
 /// Follows a schedule and keeps count.
 pub(super) struct Audit {
@@ -15,23 +15,15 @@ pub(super) struct Audit {
     follower: Follower,
     entries: u64,
     signer: Option<Signer>,
-    key_changes: Vec<KeyChange>,
     unproven_assignments: u64,
     unproven_messages: u64,
     elsewhere: u64,
 }
 
-/// Who signs the assignments. Hashing the owner of every one would cost more than comparing it.
+/// Who signed the first entry. Hashing the owner of every one would cost more than comparing it.
 struct Signer {
     owner: Vec<u8>,
     address: Address,
-}
-
-/// The assignments have another owner from here on.
-struct KeyChange {
-    nonce: u64,
-    before: Address,
-    now: Address,
 }
 
 impl Audit {
@@ -42,7 +34,6 @@ impl Audit {
             follower: Follower::new(process),
             entries: 0,
             signer: None,
-            key_changes: Vec::new(),
             unproven_assignments: 0,
             unproven_messages: 0,
             elsewhere: 0,
@@ -62,7 +53,7 @@ impl Audit {
     /// Follows the next entry. The error names it: it is the first bad one.
     pub(super) fn follow(&mut self, checked: Result<Checked, Defect>) -> anyhow::Result<()> {
         let nonce = self.head().map_or(0, |head| head.nonce.saturating_add(1));
-        let followed = checked.and_then(|entry| self.take(nonce, &entry));
+        let followed = checked.and_then(|entry| self.take(&entry));
         followed.map_err(anyhow::Error::from).with_context(|| self.first_bad(nonce))
     }
 
@@ -76,10 +67,10 @@ impl Audit {
         format!("process {}: the first bad entry is at nonce {nonce}", self.process)
     }
 
-    fn take(&mut self, nonce: u64, entry: &Checked) -> Result<(), Defect> {
-        let message = entry.message.as_ref();
-        self.follower.follow(entry.assignment.item(), message.map(Part::item))?;
-        self.note_signer(nonce, entry.assignment.item().owner());
+    fn take(&mut self, entry: &Checked) -> Result<(), Defect> {
+        let (assignment, message) = (entry.assignment.item(), entry.message.as_ref());
+        self.follower.follow(assignment, message.map(Part::item))?;
+        self.same_signer(assignment)?;
         self.entries += 1;
         self.unproven_assignments += is_unproven(&entry.assignment);
         self.unproven_messages += message.map_or(0, is_unproven);
@@ -87,29 +78,17 @@ impl Audit {
         Ok(())
     }
 
-    fn note_signer(&mut self, nonce: u64, owner: &[u8]) {
-        if self.signer.as_ref().is_some_and(|signer| signer.owner == owner) {
-            return;
+    fn same_signer(&mut self, assignment: &Item) -> Result<(), Defect> {
+        let owner = assignment.owner();
+        let first = self.signer.get_or_insert_with(|| Signer {
+            owner: owner.to_owned(),
+            address: Address::of_owner(owner),
+        });
+        if first.owner == owner {
+            return Ok(());
         }
-        let now = Address::of_owner(owner);
-        let signer = Signer { owner: owner.to_owned(), address: now };
-        if let Some(before) = self.signer.replace(signer) {
-            self.key_changes.push(KeyChange { nonce, before: before.address, now });
-        }
-    }
-
-    /// What is not wrong, but worth a look.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let shown = self.key_changes.iter().take(KEY_CHANGES_SHOWN_MAX);
-        let mut warnings: Vec<_> = shown
-            .map(|KeyChange { nonce, before, now }| {
-                format!("from nonce {nonce} on {now} signs the assignments, {before} did before")
-            })
-            .collect();
-        if self.key_changes.len() > KEY_CHANGES_SHOWN_MAX {
-            warnings.push(format!("the scheduler's key changes {} times", self.key_changes.len()));
-        }
-        warnings
+        let (id, signer) = (assignment.id(), assignment.owner_address());
+        Err(Defect::OtherSigner { id, signer, first: first.address })
     }
 
     /// What was verified, in one line.

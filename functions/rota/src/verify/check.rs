@@ -1,7 +1,7 @@
 //! What can be said of one entry by itself: its parts are items, signed by their owners, with the ids
 //! that were shown. CPU-bound and independent of other entries, so it runs on all cores.
 
-use rota_ans104::{Item, ItemId, ParseError, VerifyError};
+use rota_ans104::{Address, Item, ItemId, ParseError, VerifyError};
 use rota_schedule::{Assignment, Entry, Subject, Violation};
 use rota_wire::{ForeignNode, ForeignNodeError};
 use std::fmt;
@@ -45,6 +45,9 @@ pub(super) enum Defect {
     /// The JSON shows something else than what was signed.
     #[error("the {half} {id} is shown with another {field} than the one that was signed")]
     ShownOtherwise { half: Half, id: ItemId, field: &'static str },
+    /// Another key than that of the first entry signed the assignment.
+    #[error("assignment {id} is signed by {signer}, the first entry of the schedule by {first}")]
+    OtherSigner { id: ItemId, signer: Address, first: Address },
     /// Whoever continues from this cursor goes astray.
     #[error("its cursor is {shown:?}, its nonce is {nonce}")]
     Cursor { shown: String, nonce: u64 },

@@ -9,7 +9,7 @@ use super::raw::RawItems;
 use crate::client::Client;
 use crate::output::Progress;
 use anyhow::{Context as _, bail};
-use rota_schedule::{Assignment, PAGE_LIMIT_MAX, ProcessId};
+use rota_schedule::{Assignment, PAGE_LIMIT_MAX, PAGE_PART_BYTES_MAX, ProcessId};
 use rota_wire::{ForeignEdge, ForeignNode, ForeignPage};
 use url::Url;
 
@@ -64,11 +64,14 @@ async fn page(
     after: Option<u64>,
 ) -> anyhow::Result<ForeignPage> {
     let (path, limit) = (process.to_string(), PAGE_LIMIT_MAX.to_string());
+    // A whole page is parsed at once. Other schedulers do not know this parameter and ignore it.
+    let bytes_max = PAGE_PART_BYTES_MAX.to_string();
     let after = after.map_or_else(|| "-1".to_owned(), |nonce| nonce.to_string());
     let query = [
         ("process-id", path.as_str()),
         ("from-nonce", &after),
         ("limit", &limit),
+        ("bytes-max", &bytes_max),
         ("show-anchor", "true"),
     ];
     let answer = client.get(&[&path], &query).await?;

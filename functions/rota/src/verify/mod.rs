@@ -1,5 +1,5 @@
 //! `rota verify`: checks a whole schedule as an outsider can: every link, nonce and timestamp, every
-//! signature, and that ids and parts belong together.
+//! signature, that ids and parts belong together, and that one key signed all assignments.
 //!
 //! A schedule is read batch by batch from one of two places ([`http`], [`local`]). The signatures of a
 //! batch are checked on all cores ([`check`]), then its entries are followed in order ([`audit`]). The
@@ -42,9 +42,6 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     match &args.data_dir {
         Some(dir) => local::follow(&mut audit, dir)?,
         None => block_on(http::follow(&mut audit, &args.url))?,
-    }
-    for warning in audit.warnings() {
-        output::warn(&warning);
     }
     output::line(&format!("{} ({:.1} s)", audit.summary(), since.elapsed().as_secs_f64()));
     Ok(ExitCode::SUCCESS)

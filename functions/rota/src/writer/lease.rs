@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rota_ledger::Ledger;
-use rota_schedule::{Directory as _, LeaseHolder, Load};
+use rota_schedule::{Directory as _, Lease, LeaseHolder, Load};
 use rota_service::Stop;
 use rota_writer::{DatabaseConfig, Membership, Writer, WriterMetrics, follow};
 use std::fs;
@@ -53,7 +53,7 @@ impl Candidate {
             }
         };
         let holder = LeaseHolder(rand::make_rng::<StdRng>().random());
-        Ok(Self { membership, holder, watch: Watch::new(before), last_run, url })
+        Ok(Self { membership, holder, watch: Watch::new(holder, before), last_run, url })
     }
 
     /// Waits until the lease is this run's, and lets the ledger follow the database meanwhile; `None` if it
@@ -87,17 +87,16 @@ impl Candidate {
             match directory.writer(name).await {
                 Ok(record) => {
                     let lease = record.and_then(|record| record.lease);
-                    if let Verdict::Take(seen) = self.watch.judge(lease, Instant::now()) {
-                        match directory.take_lease(name, self.holder, seen).await {
-                            Ok(Some(_)) => {
-                                tracing::info!(writer.name = %name, ?seen, "took the lease");
-                                let id = self.holder.0;
-                                return fs::write(&self.last_run, id).with_context(|| {
-                                    format!("cannot write {}", self.last_run.display())
-                                });
+                    match self.watch.judge(lease, Instant::now()) {
+                        Verdict::Held => return self.note_taken(lease),
+                        Verdict::Wait => {}
+                        Verdict::Take(seen) => {
+                            match directory.take_lease(name, self.holder, seen).await {
+                                Ok(Some(_)) => return self.note_taken(seen),
+                                Ok(None) => {} // another was faster, or the holder lives
+                                // It may be taken: the next look tells.
+                                Err(error) => unanswered(&error),
                             }
-                            Ok(None) => {} // another was faster, or the holder lives
-                            Err(error) => unanswered(&error),
                         }
                     }
                 }
@@ -105,6 +104,13 @@ impl Candidate {
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// The lease is this run's. The next run with this data directory is to know.
+    fn note_taken(&self, seen: Option<Lease>) -> anyhow::Result<()> {
+        tracing::info!(writer.name = %self.membership.name, ?seen, "took the lease");
+        let written = fs::write(&self.last_run, self.holder.0);
+        written.with_context(|| format!("cannot write {}", self.last_run.display()))
     }
 }
 

@@ -6,21 +6,26 @@
 //! learns that the name is another's, or that cannot write any more, ends: whoever restarts it makes it the
 //! next standby.
 
+mod claim;
 mod front;
 mod lease;
 mod watch;
 
 use crate::first_start;
+use crate::identity::IdentityArgs;
 use crate::local::LocalArgs;
+use crate::notices::{self, Server};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
 use anyhow::Context as _;
+use claim::Claim;
 use clap::Args;
 use front::Front;
 use lease::Candidate;
 use rota_ans104::Wallet;
 use rota_directory::DirectorySettings;
+use rota_readmodel::DatabaseUrl;
 use rota_schedule::WriterName;
 use rota_service::{ConfigError, Env, Stop};
 use rota_writer::{Membership, Writer};
@@ -39,6 +44,8 @@ const WATCH: Duration = Duration::from_millis(100);
 pub(crate) struct WriterArgs {
     #[command(flatten)]
     local: LocalArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Under which name to write [env: WRITER_NAME] [default: main]
     #[arg(long)]
     name: Option<String>,
@@ -46,12 +53,16 @@ pub(crate) struct WriterArgs {
     /// listens]
     #[arg(long)]
     url: Option<Url>,
+    /// Show which settings are in force and where each comes from, and end
+    #[arg(long)]
+    show_config: bool,
 }
 
 /// What a writer among others is told besides the settings of every scheduler.
 struct Member {
     name: WriterName,
     url: Option<Url>,
+    database: DatabaseUrl,
     directory: DirectorySettings,
 }
 
@@ -63,12 +74,10 @@ impl Member {
         };
         let url = env.get("WRITER_URL")?;
         let directory = DirectorySettings::read(env)?.ok_or(NONE)?;
-        anyhow::ensure!(
-            settings.database.is_some(),
-            "DATABASE_URL is not set: writers share a database"
-        );
+        let database = settings.database.as_ref();
+        let database = database.context("DATABASE_URL is not set: writers share a database")?;
         let name = settings.writer_name.parse().context("WRITER_NAME is no name")?;
-        Ok(Self { name, url, directory })
+        Ok(Self { name, url, database: database.url.clone(), directory })
     }
 
     /// What the directory tells others.
@@ -99,27 +108,40 @@ pub(crate) fn run(args: &WriterArgs) -> anyhow::Result<ExitCode> {
     }
     let settings = Settings::read(&mut env)?;
     let member = Member::read(&mut env, &settings)?;
-    scheduler::run(settings, |settings| serve(settings, member))
+    let notices = notices::of(&env, Server::Writer)?;
+    if args.show_config {
+        crate::config::print(&env, &notices);
+        return Ok(ExitCode::SUCCESS);
+    }
+    scheduler::run(settings, &notices, |settings| serve(settings, member, &args.identity))
 }
 
-async fn serve(mut settings: Settings, member: Member) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, member: Member, said: &IdentityArgs) -> anyhow::Result<()> {
     first_start::data_dir(&settings.data_dir)?;
-    let wallet = first_start::scheduler_wallet(&settings.wallet)?.wallet;
+    let wallet = first_start::scheduler_wallet(&settings.wallet)?.shared()?.wallet.clone();
     let server = scheduler::bind(&settings)?;
     let url = member.url(server.local_addr())?;
     let directory = member.directory.open().await?;
     let stop = Stop::on_signals()?;
     let (front, listens) = (Front::filling(), server.local_addr());
     let serving = tokio::spawn(server.run(front.router(), stop.wait()));
+    let claim = Claim { wallet: wallet.address(), database: &member.database, said };
     let opened = tokio::select! {
-        base = Base::open(&mut settings) => Some(base),
+        opened = claim.open(&mut settings) => Some(opened),
         () = stop.wait() => None,
     };
     let outcome = async {
-        let Some(mut base) = opened.transpose()? else { return Ok(()) };
+        let Some((mut base, is_compared)) = opened.transpose()? else { return Ok(()) };
         base.log(&settings, &stop);
         front.stand_by(&base.http, &base.vitals, settings.metrics);
-        output::line(&format!("rota stands by at http://{listens} as writer {}", member.name));
+        let place = format!("as writer {} on {}", member.name, member.database);
+        output::line(&format!("rota stands by at http://{listens} {place}"));
+        if !is_compared {
+            tokio::select! {
+                compared = claim.catch_up(&base.ledger) => compared?,
+                () = stop.wait() => return Ok(()),
+            }
+        }
         let membership = Membership { name: member.name.clone(), directory };
         let candidate = Candidate::new(membership, &settings.data_dir, url)?;
         // Boxed: all that a start does is in it.
@@ -157,7 +179,8 @@ async fn candidacy(
     };
     lease.report(scheduler.writer.clone());
     front.show(app);
-    output::line(&format!("rota is ready at {} as writer {}", lease.url(), member.name));
+    let place = format!("as writer {} on {}", member.name, member.database);
+    output::line(&format!("rota is ready at {} {place}", lease.url()));
     let outcome = tokio::select! {
         () = stop.wait() => Ok(()),
         reason = cannot_write(&scheduler.writer) => Err(anyhow::anyhow!("{reason}")),

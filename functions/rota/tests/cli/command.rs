@@ -38,6 +38,16 @@ impl Ran {
         assert!(self.err.starts_with("rota: "), "{}", self.err);
         self.err
     }
+
+    /// Checks that it failed with an explanation, one thought a line, and gives that.
+    pub(crate) fn explains(self) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
+        let mut lines = self.err.lines();
+        assert!(lines.next().is_some_and(|first| first.starts_with("rota: ")), "{}", self.err);
+        assert!(lines.all(|line| line.starts_with("  ")), "{}", self.err);
+        assert!(self.err.lines().count() > 1, "it says what to do: {}", self.err);
+        self.err
+    }
 }
 
 /// Runs `rota` with these arguments in this directory.

@@ -87,7 +87,7 @@ impl Schedule {
 
 /// These entries as a page.
 pub(crate) fn page(entries: &[Entry], has_next: bool) -> Value {
-    let page = Page { entries: entries.to_vec(), has_next, head: 0, closed: false };
+    let page = Page { entries: entries.to_vec(), has_next, head: 0, closed: false, rest: None };
     serde_json::from_slice(&rota_wire::page(&page, Cursor::Nonce, true).unwrap()).unwrap()
 }
 

@@ -137,7 +137,8 @@ fn with_raw(schedule: Schedule, tamper: impl FnOnce(&mut Value)) -> (ProcessId, 
 }
 
 fn schedule_with_binary_data() -> Schedule {
-    let (mut schedule, key) = (Schedule::new(6), wallet());
+    let key = wallet();
+    let mut schedule = Schedule::placed(6, |_| {}, |_| &key);
     let message = schedule.message(&[0xff, 0xfe, b'x']);
     schedule.append(&message, |_| {}, &key);
     schedule
@@ -159,6 +160,17 @@ fn data_that_is_no_text_is_verified_from_its_bytes_where_they_are_served() {
     assert!(ran.out.contains("not checkable from JSON: 0 assignments, 1 messages"), "{ran:?}");
 }
 
+/// The JSON does not tell that the closing zero is absent, and there are no bytes to ask for.
+#[test]
+fn message_without_closing_zero_of_its_tags_is_verified_from_json_alone() {
+    let key = wallet();
+    let mut schedule = Schedule::placed(2, |_| {}, |_| &key);
+    let message = rota_testkit::message(schedule.process).sign_with_open_tags();
+    schedule.append(&message, |_| {}, &key);
+    let out = verify(&schedule.process, &stub_of(&schedule.json())).ok();
+    assert!(out.contains("4 entries, nonces 0 to 3, all links and signatures verify"), "{out}");
+}
+
 #[test]
 fn bytes_that_verify_do_not_excuse_json_that_lies() {
     let cases: [(&str, Value, &str); 3] = [
@@ -175,18 +187,24 @@ fn bytes_that_verify_do_not_excuse_json_that_lies() {
     }
 }
 
-#[test]
-fn another_key_of_the_scheduler_is_told_and_is_no_failure() {
+/// A schedule whose entries from nonce 4 to 5 another key signed; gives the text of the error, too.
+pub(crate) fn signed_by_two() -> (Schedule, String) {
     let (first, second) = (wallet(), wallet());
-    let key = |nonce| if nonce < 4 { &first } else { &second };
+    let key = |nonce| if (4..6).contains(&nonce) { &second } else { &first };
     let schedule = Schedule::placed(6, |_| {}, key);
-    let ran = verify(&schedule.process, &stub_of(&schedule.json()));
-    assert_eq!(ran.code, Some(0));
-    let warning = format!("warning: from nonce 4 on {} signs the assignments", second.address());
-    assert!(
-        ran.err.contains(&warning) && ran.err.contains(&first.address().to_string()),
-        "{ran:?}"
+    let text = format!(
+        "assignment {} is signed by {}, the first entry of the schedule by {}",
+        schedule.entries[4].assignment_id,
+        second.address(),
+        first.address()
     );
+    (schedule, text)
+}
+
+#[test]
+fn second_key_in_one_schedule_is_refused_at_its_first_entry() {
+    let (schedule, why) = signed_by_two();
+    refused(&schedule.process, &schedule.json(), 4, &why);
 }
 
 #[test]

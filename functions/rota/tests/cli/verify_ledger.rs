@@ -2,6 +2,7 @@
 
 use crate::command::rota;
 use crate::schedule::{Schedule, wallet};
+use crate::verify::signed_by_two;
 use bytes::Bytes;
 use rota_ledger::{Append, Ledger, LedgerOptions, Upload};
 use rota_schedule::{AssignmentId, HashChain, Timestamp};
@@ -86,6 +87,12 @@ fn what_was_stored_wrong_is_caught() {
     filed.entries[6].timestamp.0 += 1;
     filed.heads[6].timestamp.0 += 1;
     refused(&filed, 6, "another timestamp");
+}
+
+#[test]
+fn second_key_in_one_ledger_is_refused_at_its_first_entry() {
+    let (schedule, why) = signed_by_two();
+    refused(&schedule, 4, &why);
 }
 
 #[test]

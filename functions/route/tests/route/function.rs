@@ -8,6 +8,7 @@ use rota_testkit::aws::Aws;
 use rota_testkit::lambda::{Lambda, event};
 use rota_testkit::{Answer, message, spawn};
 use std::process::Command;
+use std::time::Duration;
 
 /// Two writers in a table of their own, and the function before them.
 pub(crate) struct Function {
@@ -95,4 +96,14 @@ async fn without_its_table_it_says_so_and_lives() {
         let answer = lambda.get(target).await;
         assert!(answer.error(503).contains("the directory"), "{target}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn setting_that_restricts_access_in_the_reference_ends_the_start() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_route"));
+    command.env("DIRECTORY_TABLE", "rota").env("PROCESS_WHITELIST_URL", "https://list.example");
+    let mut lambda = Lambda::start(command, None).await;
+    let status = lambda.wait(Duration::from_secs(10)).await.expect("it ends");
+    assert!(!status.success());
+    assert!(lambda.logged().contains("PROCESS_WHITELIST_URL is set"), "{}", lambda.logged());
 }

@@ -2,8 +2,8 @@
 
 use parking_lot::Mutex;
 use rota_schedule::{
-    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, RoutePolicy,
-    WriterName, WriterRecord,
+    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, Removal,
+    RoutePolicy, WriterName, WriterRecord,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -106,6 +106,10 @@ impl Directory for Memory {
 
     async fn set_policy(&self, _: &WriterName, _: &RoutePolicy) -> DirectoryResult<()> {
         unimplemented!("a router decides nothing")
+    }
+
+    async fn remove_writer(&self, _: &WriterName, _: Option<Lease>) -> DirectoryResult<Removal> {
+        unimplemented!("a router removes nobody")
     }
 
     async fn take_lease(

@@ -2,10 +2,10 @@
 //! it takes over.
 
 use super::recovery::Recovery;
-use super::{DatabaseConfig, RecoveryError};
+use super::{DatabaseConfig, RecoveryError, belongs};
 use crate::WriterMetrics;
 use rota_ledger::Ledger;
-use rota_readmodel::Projection;
+use rota_readmodel::{Observed, Projection, migrate};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -30,9 +30,10 @@ pub async fn follow(
     stop: &AtomicBool,
     caught_up: impl Fn(),
 ) {
+    let mut is_migrated = false;
     while !stop.load(Ordering::Relaxed) {
         let since = Instant::now();
-        match look(config, ledger, stop).await {
+        match look(config, ledger, stop, &mut is_migrated).await {
             Err(RecoveryError::Stopped) => {}
             Ok(entries) => {
                 tracing::debug!(entries, "followed the writer of this name");
@@ -54,17 +55,24 @@ pub async fn follow(
     }
 }
 
-/// Gives how many entries came; `None` if the ledger is not to follow, or there is nothing to follow yet.
+/// Gives how many entries came; `None` if the ledger is not to follow, or there is nothing to follow yet. It reads
+/// what this version needs, so it first brings the schema there: the writer may be of the version before.
 async fn look(
     config: &DatabaseConfig,
     ledger: &Ledger,
     stop: &AtomicBool,
+    is_migrated: &mut bool,
 ) -> Result<Option<u64>, RecoveryError> {
+    if !*is_migrated {
+        migrate(&config.url).await?;
+        *is_migrated = true;
+    }
     if !ledger.provisional_after(None, 1)?.is_empty() {
         return Ok(None); // they may have to be taken back first, which is for whoever has the term
     }
     let seen = Projection::observe(&config.url, CONNECTIONS, &config.name).await?;
-    let Some((projection, uploaded)) = seen else { return Ok(None) };
+    let Some(Observed { projection, uploaded, database }) = seen else { return Ok(None) };
+    belongs(ledger, database)?;
     let projection = projection.with_archive(config.archive.clone());
     let recovery = Recovery { ledger, projection: &projection, uploaded, stop };
     recovery.follow().await.map(Some)

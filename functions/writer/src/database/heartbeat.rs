@@ -61,7 +61,7 @@ pub(crate) async fn beat(
             _ = ticks.tick() => {}
             () = database.pulse.wanted.notified() => {}
         }
-        let (closed, height) = (lanes.close(), height.get().unwrap_or(0));
+        let (closed, height) = (lanes.close(), height.get());
         // Looked at afterwards: what has failed is in flight no more, and a failure is known before that.
         if ledger.failure().is_some() || database.projector.failure().is_some() {
             return;

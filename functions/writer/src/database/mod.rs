@@ -8,6 +8,7 @@
 mod copy;
 mod follow;
 mod heartbeat;
+mod joining;
 mod moves;
 mod projector;
 mod queue;
@@ -22,6 +23,7 @@ pub(crate) use projector::Projector;
 
 use crate::WriterMetrics;
 use copy::UNSTOPPED;
+use joining::Joining;
 use projector::WORKERS;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -30,9 +32,9 @@ use rota_ans104::{Address, ParseError};
 use rota_archive::Archive;
 use rota_ledger::{Ledger, LedgerError};
 use rota_readmodel::{
-    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, grant_reading, migrate,
+    DatabaseUrl, Holder, ModelError, Projection, ReaderRole, Taken, check, grant_reading, migrate,
 };
-use rota_schedule::{DirectoryError, ProcessId, Timestamp, Violation};
+use rota_schedule::{DatabaseId, DirectoryError, ProcessId, Timestamp, Violation};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use taking::Taking;
@@ -84,14 +86,33 @@ pub enum RecoveryError {
     Append(#[source] Arc<LedgerError>),
     /// Ledger and database hold different schedules.
     #[error(
-        "ledger and database have different entries at nonce {nonce} of process {process}: one of them \
-         belongs to another scheduler, or was restored from an old copy; neither was changed"
+        "ledger and database have different entries at nonce {nonce} of process {process}; neither was changed\n  \
+         Both were signed: one of the two was restored from an old copy, or went on without the other.\n  \
+         Compare them: rota verify {process} --data-dir DIR reads the ledger, --url URL a reader of the database.\n  \
+         If the database is right: move the ledger's directory away and start again, it is filled from the database.\n  \
+         If the ledger is right: start it once on an empty database with --detach-database, and write to that one \
+         from then on"
     )]
     Diverged {
         /// The process.
         process: ProcessId,
-        /// Where they differ.
+        /// The first place where they differ.
         nonce: u64,
+    },
+    /// The ledger works with another database. Nothing was written to either.
+    #[error(
+        "this ledger belongs to another database\n  \
+         the ledger's database: {ledger}\n  \
+         the database here: {}\n  \
+         To go on, set DATABASE_URL to the ledger's database.\n  \
+         To let the ledger leave that database for this one, start once with --detach-database",
+        .here.map_or_else(|| "a new one".to_owned(), |here| here.to_string())
+    )]
+    OtherDatabase {
+        /// The one that the ledger works with.
+        ledger: DatabaseId,
+        /// The one that was found; `None` if it has no identity yet.
+        here: Option<DatabaseId>,
     },
     /// A schedule in the database does not hold together.
     #[error("the schedule in the database does not follow")]
@@ -126,22 +147,27 @@ pub struct Database {
     pub(crate) ack_after: AckAfter,
     /// What earlier terms have promised: nothing more at or below it.
     pub(crate) closed: Timestamp,
+    /// The block heights that writers have published, and up to when.
+    heights: Vec<(u64, Timestamp)>,
     /// Up to which timestamp they have uploaded everything.
     pub(crate) uploaded: Timestamp,
     /// What this term has promised.
     pub(crate) pulse: Arc<Pulse>,
     /// Processes may be on their way here.
     pub(crate) incoming: Arc<AtomicBool>,
+    /// Whether readers wait for this writer.
+    pub(crate) joining: Arc<Joining>,
     /// Who copies a process does so alone.
     pub(crate) taking: Arc<Taking>,
     term: u64,
 }
 
 impl Database {
-    /// Migrates the schema, takes the writer's name and makes ledger and database agree.
+    /// Migrates the schema, takes the writer's name and makes ledger and database agree. Wallet and ledger are
+    /// compared with what the database knows before anything is taken or changed.
     ///
     /// # Errors
-    /// The database does not answer for half a minute, or does not agree with the ledger.
+    /// The database does not answer for half a minute, does not agree with the ledger, or is another wallet's.
     pub async fn open(
         config: DatabaseConfig,
         ledger: &Ledger,
@@ -152,14 +178,20 @@ impl Database {
         if let Some(role) = &config.reader_role {
             grant_reading(&config.url, role).await?;
         }
+        if let Some(here) = check(&config.url, address).await? {
+            belongs(ledger, here)?;
+        }
         let holder = Holder(ledger.id());
         let taken =
             Projection::take(&config.url, CONNECTIONS, &config.name, holder, address).await?;
-        let Taken { projection, term, previous, closed, uploaded } = taken;
+        let Taken { projection, term, previous, closed, uploaded, database } = taken;
+        belongs(ledger, database)?; // the URL may lead elsewhere by now
+        ledger.set_database(Some(database))?;
         let projection = projection.with_archive(config.archive);
         let recovery = Recovery { ledger, projection: &projection, uploaded, stop: &UNSTOPPED };
         let recovered = recovery.run(term, previous, closed).await?;
         tracing::info!(writer = config.name, term, ?recovered, "ledger and database agree");
+        let heights = projection.block_heights().await?;
         metrics.term.set(i64::try_from(term).unwrap_or(i64::MAX));
         let projector = Projector::new(projection.clone(), ledger.clone(), metrics.clone());
         Ok(Self {
@@ -167,9 +199,11 @@ impl Database {
             projector,
             ack_after: config.ack_after,
             closed,
+            heights,
             uploaded,
             pulse: Arc::new(Pulse::of(closed)),
             incoming: Arc::new(AtomicBool::new(true)), // until it is known better
+            joining: Arc::default(),
             taking: Arc::default(),
             term,
         })
@@ -195,10 +229,26 @@ impl Database {
         self.term
     }
 
+    /// The block heights that the writers of this database had published when it was opened, and up to when.
+    #[must_use]
+    pub fn block_heights(&self) -> &[(u64, Timestamp)] {
+        &self.heights
+    }
+
     /// Starts the workers. To be called within a runtime.
     pub(crate) fn start(&self, seed: [u8; 32]) -> Vec<JoinHandle<()>> {
         let mut seeds = StdRng::from_seed(seed);
         let mut worker = || self.projector.clone().work(StdRng::from_rng(&mut seeds));
         (0..WORKERS).map(|_| tokio::spawn(worker())).collect()
+    }
+}
+
+/// Makes sure that a ledger works with this database, or with none yet.
+fn belongs(ledger: &Ledger, here: DatabaseId) -> Result<(), RecoveryError> {
+    match ledger.database()? {
+        Some(ledger) if ledger != here => {
+            Err(RecoveryError::OtherDatabase { ledger, here: Some(here) })
+        }
+        _ => Ok(()),
     }
 }

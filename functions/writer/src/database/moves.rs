@@ -145,6 +145,7 @@ impl Moves {
             }
             sleep(EMPTY_POLL).await;
         }
+        self.database.joining.leaves();
         fail::fail_point!("moves::before_switch");
         let given = patiently(|| self.database.projection.hand_over(&process)).await;
         fail::fail_point!("moves::switched");

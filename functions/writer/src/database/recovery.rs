@@ -12,9 +12,7 @@
 use super::RecoveryError;
 use super::copy::{Copier, ROWS, patiently};
 use rota_ledger::{Ledger, OutboxRow, Provisional};
-use rota_readmodel::{
-    BATCH_BYTES_MAX, BATCH_ROWS_MAX, Holder, ModelError, Newest, Projection, Row,
-};
+use rota_readmodel::{BatchSize, Holder, ModelError, Newest, Projection, Row};
 use rota_schedule::{Head, ProcessId, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -104,13 +102,54 @@ impl Recovery<'_> {
             let progress = |entries| refilled.add(entries);
             let uploaded = if *moved { Timestamp(0) } else { self.uploaded };
             let mut copier = Copier { ledger, projection, uploaded, stop, progress };
-            copier.up_to(*process, *nonce).await?;
+            let ours = self.ledger.head(process)?;
+            if let Err(error) = copier.up_to(*process, *nonce).await {
+                return Err(self.explain(error, *process, ours).await);
+            }
             let ours = self.ledger.entry(process, *nonce)?.map(|entry| entry.assignment_id);
             if ours != Some(*theirs) {
-                return Err(RecoveryError::Diverged { process: *process, nonce: *nonce });
+                return Err(self.diverged(*process, *nonce).await);
             }
         }
         Ok(refilled.entries)
+    }
+
+    /// What the database has does not follow what the ledger had of a process (`ours`): where that is because their
+    /// entries differ, that is said.
+    async fn explain(
+        &self,
+        error: RecoveryError,
+        process: ProcessId,
+        ours: Option<Head>,
+    ) -> RecoveryError {
+        let is_link = matches!(error, RecoveryError::Schedule(_));
+        let Some(ours) = ours.filter(|_| is_link) else { return error };
+        match patiently(|| self.projection.assignment_at(&process, ours.nonce)).await {
+            Ok(theirs) if theirs != Some(ours.assignment) => {
+                self.diverged(process, ours.nonce).await
+            }
+            _ => error,
+        }
+    }
+
+    /// Finds the first place where they differ, given one where they do. Each entry is linked to the one before it, so
+    /// from there on all of them differ.
+    async fn diverged(&self, process: ProcessId, differs_at: u64) -> RecoveryError {
+        let (mut low, mut nonce) = (0, differs_at);
+        while low < nonce {
+            let middle = low + (nonce - low) / 2;
+            match self.is_same_at(&process, middle).await {
+                Ok(true) => low = middle + 1,
+                Ok(false) => nonce = middle,
+                Err(error) => return error,
+            }
+        }
+        RecoveryError::Diverged { process, nonce }
+    }
+
+    async fn is_same_at(&self, process: &ProcessId, nonce: u64) -> Result<bool, RecoveryError> {
+        let ours = self.ledger.entry(process, nonce)?.map(|entry| entry.assignment_id);
+        Ok(patiently(|| self.projection.assignment_at(process, nonce)).await? == ours)
     }
 
     /// Brings the ledger up to where the database is, and forgets what was uploaded from elsewhere: for a
@@ -163,7 +202,7 @@ impl Recovery<'_> {
         let theirs = patiently(|| self.projection.assignment_at(&process, head.nonce)).await?;
         match theirs {
             Some(theirs) if theirs == head.assignment => Ok(()),
-            Some(_) => Err(RecoveryError::Diverged { process, nonce: head.nonce }),
+            Some(_) => Err(self.diverged(process, head.nonce).await),
             None => Err(ModelError::Foreign { process }.into()),
         }
     }
@@ -177,23 +216,32 @@ impl Recovery<'_> {
     ) -> Result<(), RecoveryError> {
         let contents = self.ledger.contents(process)?;
         loop {
-            let mut batch = Batch::default();
+            let (mut rows, mut size) = (Vec::new(), BatchSize::default());
             // In pieces: an iterator over the ledger cannot wait for the database.
             for entry in self.ledger.entries(process, next)? {
                 let entry = entry?;
-                next = entry.nonce + 1;
-                let content = contents.get(&entry.nonce).copied();
-                batch.push(Row { process: *process, entry, content });
-                if batch.is_full() {
+                if !size.has_room_for(&entry) {
                     break;
                 }
+                size.add(&entry);
+                next = entry.nonce + 1;
+                let content = contents.get(&entry.nonce).copied();
+                rows.push(Row { process: *process, entry, content });
             }
-            let rows = batch.rows;
             if rows.is_empty() {
                 return Ok(());
             }
-            patiently(|| self.projection.project(&rows)).await?;
+            self.project(&rows).await?;
             projected.add(rows.len());
+        }
+    }
+
+    async fn project(&self, rows: &[Row]) -> Result<(), RecoveryError> {
+        match patiently(|| self.projection.project(rows)).await {
+            Err(ModelError::Conflict { process, nonce }) => {
+                Err(self.diverged(process, nonce).await)
+            }
+            other => Ok(other?),
         }
     }
 
@@ -201,19 +249,19 @@ impl Recovery<'_> {
     async fn resubmit(&self) -> Result<u64, RecoveryError> {
         let (mut resubmitted, mut after) = (0, None);
         loop {
-            let mut batch = Batch::default();
-            while !batch.is_full()
-                && let Some(Provisional { process, entry, content }) =
-                    self.ledger.provisional_after(after, 1)?.pop()
+            let (mut rows, mut size) = (Vec::new(), BatchSize::default());
+            while let Some(Provisional { process, entry, content }) =
+                self.ledger.provisional_after(after, 1)?.pop()
+                && size.has_room_for(&entry)
             {
+                size.add(&entry);
                 after = Some((process, entry.nonce));
-                batch.push(Row { process, entry, content });
+                rows.push(Row { process, entry, content });
             }
-            let rows = batch.rows;
             if rows.is_empty() {
                 return Ok(resubmitted);
             }
-            patiently(|| self.projection.project(&rows)).await?;
+            self.project(&rows).await?;
             self.ledger.confirm(rows.iter().map(|row| (row.process, row.entry.nonce)));
             resubmitted += rows.len() as u64;
         }
@@ -222,25 +270,6 @@ impl Recovery<'_> {
 
 /// The newest place of each process.
 type Heads = HashMap<ProcessId, Newest>;
-
-/// Rows of one batch for the database.
-#[derive(Default)]
-struct Batch {
-    rows: Vec<Row>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn push(&mut self, row: Row) {
-        self.bytes += row.entry.len_bytes();
-        self.rows.push(row);
-    }
-
-    /// One row more may be as large as the batch itself: half of the limit is left for it.
-    fn is_full(&self) -> bool {
-        self.rows.len() >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX / 2
-    }
-}
 
 /// Long work says how far it is.
 struct Progress {

@@ -9,6 +9,7 @@
 //! Lanes exist only while they have work, so memory follows the load and not the number of processes.
 //! Submission and removal happen under one lock, so a process never has two lanes.
 
+mod duplicates;
 mod holds;
 mod table;
 
@@ -17,6 +18,7 @@ pub(crate) use holds::NotHeld;
 use crate::CacheQueue;
 use crate::WriterMetrics;
 use crate::database::{AckAfter, Database};
+use crate::height::SignedHeight;
 use crate::stage::tell;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use holds::Holds;
@@ -25,7 +27,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rota_ans104::Signer;
 use rota_ledger::{Append, Ledger, Upload};
-use rota_permaweb::HeightCache;
 use rota_readmodel::Row;
 use rota_schedule::{
     Admitted, Assignment, Clock, Committed, Entry, Head, ProcessId, Refusal, Slot, Subject,
@@ -70,7 +71,7 @@ pub(crate) struct LaneParts {
     pub(crate) cache: Option<CacheQueue>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) height: HeightCache,
+    pub(crate) height: SignedHeight,
     pub(crate) metrics: WriterMetrics,
 }
 
@@ -153,6 +154,11 @@ impl Lanes {
             self.shared.take_turn(process);
         }
         Ok(answer)
+    }
+
+    /// What the clock of the lanes shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.parts.clock.now()
     }
 
     /// Has the next heartbeats promise at least this.
@@ -293,21 +299,6 @@ impl Shared {
         }
     }
 
-    /// Whoever brings a content that is staged waits for what becomes of it: nobody is told of an entry
-    /// before it is committed (DUR-1). Gives the reply back if there is none.
-    fn join_duplicate(&self, admitted: &Admitted, reply: Reply) -> Option<Reply> {
-        let mut table = self.table.lock();
-        let lane = table.lanes.get_mut(&admitted.process);
-        let staged = lane.zip(admitted.content.as_ref());
-        match staged.and_then(|(lane, content)| lane.contents.get_mut(content)) {
-            Some(staged) => {
-                staged.waiting.push(reply);
-                None
-            }
-            None => Some(reply),
-        }
-    }
-
     fn placing(&self, admitted: &Admitted, staged: Option<Head>) -> Result<Placing, ApiError> {
         let ledger = &self.parts.ledger;
         if ledger.failure().is_some() {
@@ -327,7 +318,7 @@ impl Shared {
                 .ok_or_else(|| internal("an indexed entry is missing"));
         }
         if let Some(content) = &admitted.content
-            && let Some(nonce) = ledger.place_of_content(process, content).map_err(internal)?
+            && let Some(nonce) = duplicates::place(ledger, process, content).map_err(internal)?
         {
             return Err(Refusal::Duplicate { nonce }.into());
         }
@@ -350,7 +341,7 @@ impl Shared {
         head: Option<&Head>,
         anchors: &mut StdRng,
     ) -> Result<(Entry, Head), ApiError> {
-        let height = self.parts.height.get().unwrap_or(0);
+        let height = self.parts.height.get().map_err(ApiError::NotAccepting)?;
         let now = self.parts.clock.now();
         // From here on the slot is in flight, so no heartbeat promises that it stays empty.
         let slot =
@@ -395,7 +386,8 @@ impl Shared {
 
     /// Stages the entry and hands it to the ledger, which hands it on to the database if there is one.
     fn commit(self: &Arc<Self>, admitted: &Admitted, entry: Entry, head: Head, reply: Reply) {
-        let (process, content, queued_at) = (admitted.process, admitted.content, entry.timestamp);
+        let (process, queued_at) = (admitted.process, entry.timestamp);
+        let content = admitted.content.map(|content| *content.key());
         let staged = self.stage(admitted, &entry, head, reply);
         fail::fail_point!("writer::signed");
         let shared = self.clone();
@@ -415,7 +407,8 @@ impl Shared {
     }
 
     fn stage(&self, admitted: &Admitted, entry: &Entry, head: Head, reply: Reply) -> Staged {
-        let (process, content) = (admitted.process, admitted.content);
+        let process = admitted.process;
+        let content = admitted.content.map(|content| *content.key());
         let posted = admitted.message.is_some().then_some(admitted.message_id);
         let mut alone = Some(reply);
         let mut table = self.table.lock();

@@ -4,7 +4,7 @@
 use super::Answer;
 use super::holds::Holds;
 use rota_schedule::{
-    Admitted, ContentHash, Head, MessageId, ProcessId, Slot, SlotError, Timestamp, next_slot,
+    Admitted, ContentKey, Head, MessageId, ProcessId, Slot, SlotError, Timestamp, next_slot,
 };
 use rota_service::trace::Context;
 use std::collections::{HashMap, VecDeque};
@@ -31,7 +31,7 @@ pub(super) struct Staged {
     pub(super) process: ProcessId,
     /// The item's id, if it was posted: whoever posts it again waits with it.
     pub(super) posted: Option<MessageId>,
-    pub(super) content: Option<ContentHash>,
+    pub(super) content: Option<ContentKey>,
     /// Who waits for an item that was only assigned.
     pub(super) alone: Option<Reply>,
     /// The request that it is placed for, and when the ledger was given it.
@@ -56,7 +56,7 @@ pub(super) struct Lane {
     /// Posted items that are signed and not committed, with those who wait for them.
     pub(super) staged: HashMap<MessageId, Vec<Reply>>,
     /// Contents that are signed and not committed (DUP-2).
-    pub(super) contents: HashMap<ContentHash, StagedContent>,
+    pub(super) contents: HashMap<ContentKey, StagedContent>,
     /// Timestamps of slots that are taken and not committed, oldest first.
     in_flight: VecDeque<Timestamp>,
 }

@@ -1,13 +1,19 @@
-//! Any bytes as an item: no panic, and what parses shows the same tags every time.
+//! Any bytes as an item: no panic, what parses shows the same tags every time, and what is within the limits for
+//! new items is an item.
 
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use rota_ans104::{Bundle, Item, UnsignedItem};
+use rota_ans104::{Bundle, Item, TAGS_BYTES_MAX, UnsignedItem};
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(item) = Item::parse(Bytes::copy_from_slice(data)) else { return };
+    let new = Item::parse_new(Bytes::copy_from_slice(data));
+    let Ok(item) = Item::parse(Bytes::copy_from_slice(data)) else {
+        assert!(new.is_err());
+        return;
+    };
+    assert_eq!(new.is_ok(), item.tag_bytes().len() <= TAGS_BYTES_MAX);
     assert_eq!(item.bytes(), data);
     assert_eq!(item.tags().len(), item.tags().count());
     let _ = Bundle::from_item(&item);

@@ -1,8 +1,9 @@
 //! Types 3 and 7: secp256k1 with Ethereum's ways of hashing what a wallet signs.
 //!
-//! The signature is `r ‖ s ‖ v` with v 27 or 28, or 0 or 1 from some wallets. The key is recovered and
-//! held against the owner, so v counts too (arbundles ignores it for type 3). `s` must be in the lower
-//! half (EIP-2), as every wallet makes it: else anybody could turn an item into one with another id.
+//! The signature is `r ‖ s ‖ v` with v 27 or 28. The key is recovered and held against the owner, so v
+//! counts too (arbundles ignores it for type 3). 0 and 1, which some wallets write, are refused, and `s`
+//! must be in the lower half (EIP-2), as every wallet makes it: else anybody could turn an item into one
+//! with another id.
 
 use super::VerifyError;
 use crate::SignatureType;
@@ -15,7 +16,7 @@ pub(super) fn verify(owner: &[u8], message: &[u8], signature: &[u8]) -> Result<(
     if owner.first() != Some(&0x04) || PublicKey::from_slice(owner).is_err() {
         return Err(VerifyError::Owner(SignatureType::Ethereum));
     }
-    let signer = recover(eip191_digest(message), signature).ok_or(VerifyError::Mismatch)?;
+    let signer = recover(eip191_digest(message), signature)?;
     if signer.serialize_uncompressed() == *owner { Ok(()) } else { Err(VerifyError::Mismatch) }
 }
 
@@ -27,7 +28,7 @@ pub(super) fn verify_typed(
 ) -> Result<(), VerifyError> {
     let address = parse_address(owner).ok_or(VerifyError::Owner(SignatureType::TypedEthereum))?;
     let digest = eip712_digest(&address, message);
-    let signer = recover(digest, signature).ok_or(VerifyError::Mismatch)?;
+    let signer = recover(digest, signature)?;
     if address_of(&signer) == address { Ok(()) } else { Err(VerifyError::Mismatch) }
 }
 
@@ -63,20 +64,22 @@ fn keccak(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// The key that made a signature over a digest.
-fn recover(digest: [u8; 32], signature: &[u8]) -> Option<PublicKey> {
-    let (compact, v) = signature.split_first_chunk::<64>()?;
+fn recover(digest: [u8; 32], signature: &[u8]) -> Result<PublicKey, VerifyError> {
+    let (compact, v) = signature.split_first_chunk::<64>().ok_or(VerifyError::Mismatch)?;
     let recovery = match v {
-        [0 | 27] => RecoveryId::Zero,
-        [1 | 28] => RecoveryId::One,
-        _ => return None,
+        [27] => RecoveryId::Zero,
+        [28] => RecoveryId::One,
+        [other] => return Err(VerifyError::RecoveryByte(*other)),
+        _ => return Err(VerifyError::Mismatch),
     };
-    let signature = RecoverableSignature::from_compact(compact, recovery).ok()?;
+    let mismatch = |_| VerifyError::Mismatch;
+    let signature = RecoverableSignature::from_compact(compact, recovery).map_err(mismatch)?;
     let mut lower = signature.to_standard();
     lower.normalize_s();
     if lower != signature.to_standard() {
-        return None;
+        return Err(VerifyError::Mismatch);
     }
-    signature.recover_ecdsa(Message::from_digest(digest)).ok()
+    signature.recover_ecdsa(Message::from_digest(digest)).map_err(mismatch)
 }
 
 fn address_of(key: &PublicKey) -> [u8; 20] {
@@ -150,12 +153,21 @@ mod tests {
     }
 
     #[test]
-    fn v_starts_at_27_or_at_0() {
-        let mut signature = signed(eip191_digest(MESSAGE));
-        let v = signature[64];
-        for (v, passes) in [(v, true), (v - 27, true), (55 - v, false), (v + 2, false)] {
-            signature[64] = v;
-            assert_eq!(verify(&owner(), MESSAGE, &signature).is_ok(), passes, "v {v}");
+    fn v_has_one_form_of_256() {
+        let (plain, typed) = (signed(eip191_digest(MESSAGE)), signed(typed_digest()));
+        for v in 0..=u8::MAX {
+            let with_v = |mut signature: [u8; 65]| {
+                signature[64] = v;
+                signature
+            };
+            let result = verify(&owner(), MESSAGE, &with_v(plain));
+            assert_eq!(result.is_ok(), v == plain[64], "v {v}");
+            let result_typed = verify_typed(address().as_bytes(), MESSAGE, &with_v(typed));
+            assert_eq!(result_typed.is_ok(), v == typed[64], "v {v}");
+            for result in [result, result_typed] {
+                let is_named = matches!(result, Err(VerifyError::RecoveryByte(byte)) if byte == v);
+                assert_eq!(is_named, v != 27 && v != 28, "v {v}");
+            }
         }
     }
 

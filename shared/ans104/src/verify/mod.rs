@@ -1,7 +1,8 @@
 //! Checking signatures: an [`Item`] in, a [`VerifiedItem`] out.
 //!
-//! Each scheme accepts what arbundles, the JavaScript reference, accepts, except where that would
-//! let a third party change a signature, and with it the id, of somebody else's item.
+//! Each scheme accepts what arbundles, the JavaScript reference, accepts, with two exceptions. No
+//! change that needs no key may leave an item valid: its signature, and so its id, would have a second
+//! form. And no signature may be valid for two contents: they would share one id.
 
 mod ed25519;
 mod ethereum;
@@ -12,7 +13,7 @@ pub(crate) use ethereum::eip191_digest;
 #[cfg(feature = "wallet")]
 pub(crate) use rsa::{PUBLIC_EXPONENT, is_modulus};
 
-use crate::{Item, SignatureType, VerifiedItem};
+use crate::{Field, Item, SignatureType, VerifiedItem};
 use openssl::error::ErrorStack;
 
 /// Why an item is not verified.
@@ -21,6 +22,13 @@ pub enum VerifyError {
     /// The owner cannot be a key of its signature type.
     #[error("owner is not a key for {0} signatures")]
     Owner(SignatureType),
+    /// The owner or the signature holds a point of small order. No key is needed to sign with it, and
+    /// one signature is then valid for many contents.
+    #[error("the {0} holds a point of small order, so it proves nothing about the item")]
+    SmallOrder(Field),
+    /// The recovery byte of an Ethereum signature can be rewritten by anybody, so it has one form.
+    #[error("the recovery byte (v) of the signature is {0}, it must be 27 or 28")]
+    RecoveryByte(u8),
     /// The signature is not the owner's over this item.
     #[error("signature does not match the item and its owner")]
     Mismatch,

@@ -24,6 +24,25 @@ pub(crate) fn arbundles() -> Vec<(Value, Item)> {
     index.into_iter().map(|entry| (entry.clone(), item(&entry))).collect()
 }
 
+/// Those of this project's own cases that verify.
+pub(crate) fn verifying_cases() -> Vec<Item> {
+    let names = [
+        "ethereum-original",
+        "tags-without-terminator",
+        "tags-4096-bytes",
+        "tags-6000-bytes",
+        "rsa-salt-20",
+        "lower-case-tags",
+    ];
+    names.map(case).into()
+}
+
+/// One of this project's own cases.
+pub(crate) fn case(name: &str) -> Item {
+    let file = folder().join("cases").join(name).with_extension("bin");
+    Item::parse(fs::read(file).unwrap().into()).unwrap()
+}
+
 /// The single items in base64url.
 pub(crate) fn data_items() -> Vec<Item> {
     let mut items = Vec::new();
@@ -62,6 +81,7 @@ pub(crate) fn raw_bundle() -> Bytes {
 pub(crate) fn all_items() -> Vec<Item> {
     let mut items: Vec<Item> = arbundles().into_iter().map(|(_, item)| item).collect();
     items.extend(data_items());
+    items.extend(verifying_cases());
     items.extend(Bundle::parse(raw_bundle()).unwrap().items().iter().cloned());
     for (_, carrier) in bundle_items() {
         items.extend(Bundle::from_item(&carrier).unwrap().items().iter().cloned());

@@ -149,10 +149,17 @@ impl Checkpoints {
         let position = manifest.position();
         let (key, json) = (self.manifest_key(position), manifest.to_json());
         let sha256 = FileHash::of(&json);
-        if self.bucket.put_new(&key, json.clone(), sha256).await? == Put::Exists
-            && self.bucket.get(&key, json.len()).await.ok() != Some(json)
-        {
-            return Err(ArchiveError::Conflict { key });
+        if self.bucket.put_new(&key, json.clone(), sha256).await? == Put::Exists {
+            match self.bucket.get(&key, json.len()).await {
+                Ok(there) if there == json => {} // an attempt of ours whose answer was lost
+                Ok(_) | Err(ArchiveError::Damaged { .. }) => {
+                    return Err(ArchiveError::Conflict { key });
+                }
+                Err(ArchiveError::Missing { .. }) => {
+                    return Err(ArchiveError::Overtaken { position }); // somebody has cleared it up
+                }
+                Err(unknown) => return Err(unknown),
+            }
         }
         let listed = self.list().await?;
         let base_stays = base.is_none_or(|base| listed.contains(&base));

@@ -1,8 +1,7 @@
 //! Connections that break, answers that get lost, and work that is given up half-way.
 
 use crate::house::{Files, House, bytes, content, silent};
-use rota_archive::ArchiveError;
-use rota_schedule::MessageId;
+use rota_archive::{ArchiveError, Body, BodyHash};
 use rota_testkit::aws::Aws;
 use rota_testkit::proxy::{Fault, FaultProxy};
 use std::time::{Duration, Instant};
@@ -97,15 +96,15 @@ async fn an_answer_that_gets_lost_is_no_conflict() {
             Err(other) => panic!("{other:?}"),
         }
     }
-    let id = MessageId::new([1; 32]);
+    let body = Body::of(vec![7; 200_000].into());
     proxy.set(Fault::CutAnswers);
     let healing = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         proxy.heal();
     };
-    let (put, ()) = tokio::join!(archive.put_body(id, vec![7; 200_000].into()), healing);
+    let (put, ()) = tokio::join!(archive.put_body(&body), healing);
     assert!(matches!(put, Ok(()) | Err(ArchiveError::Unavailable(_))), "{put:?}");
-    archive.put_body(id, vec![7; 200_000].into()).await.unwrap();
+    archive.put_body(&body).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +144,7 @@ async fn who_waits_for_a_body_does_not_wait_for_ever() {
     let archive = house.through(&url).await;
     proxy.set(Fault::Stall);
     let since = Instant::now();
-    let found = archive.body(MessageId::new([1; 32]), 5).await;
+    let found = archive.body(BodyHash::new([1; 32]), 5).await;
     assert!(matches!(found, Err(ArchiveError::Unavailable(_))), "{found:?}");
     assert!(since.elapsed() < Duration::from_secs(8), "took {:?}", since.elapsed());
 }

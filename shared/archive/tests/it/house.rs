@@ -41,6 +41,11 @@ impl House {
         self.through(endpoint).await.checkpoints(WRITER, KEEP)
     }
 
+    /// A key as the bucket has it.
+    pub(crate) fn full(key: &str) -> String {
+        format!("{PREFIX}/{key}")
+    }
+
     /// Everything in the bucket: key without the prefix, and size.
     pub(crate) async fn objects(&self) -> BTreeMap<String, i64> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).send().await.unwrap();

@@ -7,6 +7,7 @@
 )]
 
 mod bodies;
+mod conflicts;
 mod faults;
 mod fetching;
 mod house;

@@ -7,18 +7,20 @@
 //! | `writers` | `<name>#count#<0-7>` | `processes`: how many with such ids are bound to it |
 //!
 //! All writers are one partition, so that one strongly consistent query lists them, in the order of their
-//! names (`#` comes before every character of a name). A binding and its count are one transaction. Records
-//! are in none, so a beat never meets a spawn; counters are several, because of two transactions that meet
-//! in an item DynamoDB refuses one. The counters of a writer are made before its record: without them
-//! nothing can be bound to it.
+//! names (`#` comes before every character of a name). A binding and its count are one transaction. A record is
+//! in none but those that make and remove it, so a beat never meets a spawn; counters are several, because of
+//! two transactions that meet in an item DynamoDB refuses one. A writer's record and its counters come and go together:
+//! without the counters nothing can be bound to it.
 //!
-//! Writers and routers need `GetItem`, `Query`, `PutItem` and `UpdateItem` on the table. Every read is strongly
+//! Writers and routers need `GetItem`, `Query`, `PutItem` and `UpdateItem` on the table; who removes a writer also
+//! `DeleteItem` on the partition `writers`. Every read is strongly
 //! consistent: no index, no replica, no cache in between.
 
 mod error;
 mod item;
 mod table;
 mod transact;
+mod writers;
 
 use crate::{ANSWER_MAX, taken, within};
 use aws_sdk_dynamodb::Client;
@@ -29,17 +31,20 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use error::{refused_update, unavailable};
 use item::{
     BINDING, Item, PK, SK, WRITERS, binary, flag, lease_of, number, of_writer, process_key,
-    record_key, records, text, wallets, writer_of,
+    record_key, records, text, writer_of,
 };
 use rota_aws::SdkConfig;
 use rota_schedule::{
-    Directory, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, RoutePolicy, WriterName,
-    WriterRecord,
+    Directory, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, Removal, RoutePolicy,
+    WriterName, WriterRecord,
 };
 use std::time::Duration;
 
 /// How long one attempt may take. DynamoDB answers in milliseconds; one that does not is tried elsewhere.
 const ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
+
+/// A lease is as it was seen.
+const LEASE_SEEN: &str = "holder = :whose AND beat = :seen AND released = :given_back";
 
 /// A directory in DynamoDB. Clones share connections.
 #[derive(Clone, Debug)]
@@ -134,19 +139,15 @@ impl Directory for DynamoDirectory {
     }
 
     async fn set_policy(&self, name: &WriterName, policy: &RoutePolicy) -> DirectoryResult<()> {
-        let request = self
-            .update(name)
-            .update_expression(
-                "SET no_route = :no_route, wallets_to_route = :wallets, wallets_only = :only",
-            )
-            .expression_attribute_values(":no_route", flag(policy.no_route))
-            .expression_attribute_values(":wallets", wallets(&policy.wallets_to_route))
-            .expression_attribute_values(":only", flag(policy.wallets_only));
-        within(async {
-            self.make_counters(name).await?;
-            change(request).await.map(|_| ())
-        })
-        .await
+        within(self.decide(name, policy)).await
+    }
+
+    async fn remove_writer(
+        &self,
+        name: &WriterName,
+        seen: Option<Lease>,
+    ) -> DirectoryResult<Removal> {
+        within(self.remove(name, seen)).await
     }
 
     async fn take_lease(
@@ -156,26 +157,27 @@ impl Directory for DynamoDirectory {
         seen: Option<Lease>,
     ) -> DirectoryResult<Option<Lease>> {
         let lease = taken(holder, seen)?;
-        let request = self
-            .update(name)
-            .update_expression("SET holder = :holder, beat = :beat, released = :released")
-            .expression_attribute_values(":holder", binary(lease.holder))
-            .expression_attribute_values(":beat", number(lease.beat))
-            .expression_attribute_values(":released", flag(lease.released));
-        let request = match seen {
-            None => request.condition_expression("attribute_not_exists(holder)"),
-            Some(seen) => request
-                .condition_expression("holder = :whose AND beat = :seen AND released = :given_back")
-                .expression_attribute_values(":whose", binary(seen.holder))
-                .expression_attribute_values(":seen", number(seen.beat))
-                .expression_attribute_values(":given_back", flag(seen.released)),
-        };
         within(async {
-            if seen.is_none() {
-                self.make_counters(name).await?;
-            }
-            match change(request).await? {
-                Ok(_) => Ok(Some(lease)),
+            let taken = match seen {
+                None => self.take_first(name, lease).await?,
+                Some(seen) => {
+                    let request = self
+                        .update(name)
+                        .update_expression(
+                            "SET holder = :holder, beat = :beat, released = :released",
+                        )
+                        .condition_expression(LEASE_SEEN)
+                        .expression_attribute_values(":holder", binary(lease.holder))
+                        .expression_attribute_values(":beat", number(lease.beat))
+                        .expression_attribute_values(":released", flag(lease.released))
+                        .expression_attribute_values(":whose", binary(seen.holder))
+                        .expression_attribute_values(":seen", number(seen.beat))
+                        .expression_attribute_values(":given_back", flag(seen.released));
+                    change(request).await?.map(drop)
+                }
+            };
+            match taken {
+                Ok(()) => Ok(Some(lease)),
                 // An attempt whose answer was lost may have taken it.
                 Err(before) => Ok(lease_of(&before)?.filter(|before| *before == lease)),
             }

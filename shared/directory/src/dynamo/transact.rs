@@ -6,7 +6,7 @@
 use super::DynamoDirectory;
 use super::error::{Cancelled, refused};
 use super::item::{BINDING, PK, SK, WRITERS, counter_key, number, process_key, text, writer_of};
-use crate::{COUNTERS, counter};
+use crate::counter;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -24,7 +24,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(640);
 
 /// What became of a transaction.
-enum Outcome {
+pub(super) enum Outcome {
     /// It took effect, all of it.
     Done,
     /// Conditions do not hold, and nothing changed: a reason for each item.
@@ -87,24 +87,6 @@ impl DynamoDirectory {
         }
     }
 
-    /// Makes the counters of a writer that has none.
-    pub(super) async fn make_counters(&self, name: &WriterName) -> DirectoryResult<()> {
-        let counter = |counter| {
-            let put = Put::builder()
-                .table_name(&self.table)
-                .item(PK, text(WRITERS))
-                .item(SK, text(counter_key(name, counter)))
-                .item("processes", number(0))
-                .condition_expression("attribute_not_exists(pk)")
-                .build();
-            Ok(TransactWriteItem::builder().put(put.map_err(unfinished)?).build())
-        };
-        let counters = (0..COUNTERS).map(counter).collect::<DirectoryResult<Vec<_>>>()?;
-        match self.transact(&counters).await? {
-            Outcome::Done | Outcome::Refused(_) => Ok(()), // all are made at once, so all are there
-        }
-    }
-
     fn count(
         &self,
         writer: &WriterName,
@@ -122,7 +104,7 @@ impl DynamoDirectory {
         Ok(TransactWriteItem::builder().update(update.map_err(unfinished)?).build())
     }
 
-    async fn transact(&self, items: &[TransactWriteItem]) -> DirectoryResult<Outcome> {
+    pub(super) async fn transact(&self, items: &[TransactWriteItem]) -> DirectoryResult<Outcome> {
         let mut attempt = 0;
         loop {
             let request = self.client.transact_write_items();
@@ -148,6 +130,6 @@ fn pause(attempt: u32) -> Duration {
 }
 
 /// A part of a request was not set.
-fn unfinished(error: BuildError) -> DirectoryError {
+pub(super) fn unfinished(error: BuildError) -> DirectoryError {
     DirectoryError::Unavailable(Box::new(error))
 }

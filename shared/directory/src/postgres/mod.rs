@@ -1,11 +1,12 @@
 //! The directory in Postgres (`migrations/0002_directory.sql`), always in the primary.
 //!
-//! Each change is one statement. Those that lock more than one row do it in one order: a process, then
+//! Each change is one statement, but for loading a list and taking a writer out. Those that lock more than one row do it in one order: a process, then
 //! counters by writer; so they never wait for each other in a circle.
 
 mod load;
 #[cfg(test)]
 mod plans;
+mod remove;
 mod row;
 mod session;
 mod statement;
@@ -13,8 +14,8 @@ mod statement;
 use crate::{counter, taken, within};
 use rota_readmodel::DatabaseUrl;
 use rota_schedule::{
-    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, RoutePolicy,
-    WriterName, WriterRecord,
+    Directory, DirectoryError, DirectoryResult, Lease, LeaseHolder, Load, ProcessId, Removal,
+    RoutePolicy, WriterName, WriterRecord,
 };
 use row::{lease, record, to_db, writer};
 use sqlx::PgPool;
@@ -135,6 +136,14 @@ impl Directory for PostgresDirectory {
             Ok(())
         })
         .await
+    }
+
+    async fn remove_writer(
+        &self,
+        name: &WriterName,
+        seen: Option<Lease>,
+    ) -> DirectoryResult<Removal> {
+        within(self.remove(name, seen)).await
     }
 
     async fn take_lease(

@@ -2,6 +2,7 @@
 
 use super::PostgresDirectory;
 use super::statement::Statement;
+use rota_readmodel::is_of_the_connection;
 use rota_schedule::{DirectoryError, DirectoryResult};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
@@ -43,8 +44,9 @@ impl PostgresDirectory {
         Ok(Session { connection, answered: false })
     }
 
-    /// The rows of one statement. A connection that breaks is replaced, at most [`ATTEMPTS_MAX`] times:
-    /// a restart of the primary leaves dead ones in the pool, and every statement may run twice.
+    /// The rows of one statement. A connection that breaks, or leads to a standby, is replaced, at most
+    /// [`ATTEMPTS_MAX`] times: a restart or a fail-over of the primary leaves such ones in the pool, and every
+    /// statement may run twice.
     pub(super) async fn rows<'q>(
         &self,
         statement: impl Fn() -> Statement<'q>,
@@ -54,7 +56,9 @@ impl PostgresDirectory {
             let mut session = self.session().await?;
             let connection: &mut PgConnection = session.connection();
             match statement().fetch_all(connection).await {
-                Err(sqlx::Error::Io(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) if is_of_the_connection(&error) && attempt < ATTEMPTS_MAX => {
+                    attempt += 1
+                }
                 rows => return session.finish(rows),
             }
         }

@@ -3,11 +3,12 @@
 use crate::stores::database;
 use crate::{holder, load, name, process};
 use rota_directory::{DirectorySettings, OpenError, PostgresDirectory, StaticList};
-use rota_readmodel::DatabaseUrl;
-use rota_schedule::{Directory, DirectoryError, RoutePolicy};
+use rota_readmodel::{DatabaseUrl, migrate};
+use rota_schedule::{Directory, DirectoryError, Removal, RoutePolicy};
 use rota_service::Env;
-use rota_testkit::postgres::PostgresCluster;
-use tokio::task::JoinSet;
+use rota_testkit::postgres::{PostgresCluster, PostgresOptions};
+use rota_testkit::proxy::FaultProxy;
+use tokio::task::{JoinSet, block_in_place};
 
 /// Runs statements by hand and gives what they print.
 fn sql(url: &DatabaseUrl, statements: &str) -> String {
@@ -128,4 +129,43 @@ async fn settings_lead_to_a_directory_with_its_list() {
     let directory = settings.open().await.unwrap();
     let found = directory.writer(&name("a")).await.unwrap().unwrap();
     assert_eq!(found.url.as_deref(), Some("http://a"));
+}
+
+#[tokio::test]
+async fn writer_of_the_list_is_not_removed_until_the_list_has_let_it_go() {
+    let directory = PostgresDirectory::new(&database().await);
+    directory.load(&list(r#"[{"url": "http://a"}, {"url": "http://b"}]"#)).await.unwrap();
+    assert_eq!(directory.remove_writer(&name("a"), None).await.unwrap(), Removal::Listed);
+    directory.load(&list(r#"[{"url": "http://b"}]"#)).await.unwrap();
+    assert_eq!(directory.remove_writer(&name("a"), None).await.unwrap(), Removal::Done);
+    let names: Vec<_> =
+        directory.writers().await.unwrap().into_iter().map(|writer| writer.name).collect();
+    assert_eq!(names, [name("b")]);
+}
+
+/// After a fail-over the name of the primary may lead to a standby for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn standby_is_not_believed_and_the_next_connection_is_asked() {
+    let cluster = block_in_place(|| PostgresCluster::start(PostgresOptions::default()));
+    let direct = cluster.create_database("rota");
+    migrate(&direct.parse().unwrap()).await.unwrap();
+    let replica = block_in_place(|| cluster.replica());
+    let proxy = FaultProxy::start(cluster.port());
+    let directory = PostgresDirectory::new(&proxy.url(&direct).parse().unwrap());
+    replica.caught_up();
+    replica.pause();
+    directory.take_lease(&name("w"), holder(1), None).await.unwrap().unwrap();
+    directory.bind(process(1), &name("w")).await.unwrap();
+    proxy.lead_to(replica.port());
+    let (owner, writers, bound) = tokio::join!(
+        directory.owner(process(1)),
+        directory.writers(),
+        directory.bind(process(2), &name("w")),
+    );
+    assert!(matches!(owner, Err(DirectoryError::Unavailable(_))), "{owner:?}");
+    assert!(matches!(writers, Err(DirectoryError::Unavailable(_))), "{writers:?}");
+    assert!(matches!(bound, Err(DirectoryError::Unavailable(_))), "{bound:?}");
+    proxy.lead_to(cluster.port());
+    assert_eq!(directory.owner(process(1)).await.unwrap(), Some(name("w")));
+    assert_eq!(directory.bind(process(2), &name("w")).await.unwrap(), name("w"));
 }

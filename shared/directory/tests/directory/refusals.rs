@@ -2,8 +2,8 @@
 
 use crate::dynamo::cause;
 use crate::stores::dynamo_at;
-use crate::{name, process};
-use rota_schedule::Directory;
+use crate::{holder, load, name, process};
+use rota_schedule::{Directory, DirectoryError, Lease};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -111,5 +111,51 @@ async fn a_busy_table_and_a_forbidden_one_are_named_as_the_cause() {
         let error = directory.owner(process(1)).await.unwrap_err();
         assert!(cause(&error).ends_with(code), "{}", cause(&error));
         assert_eq!(script.asked(), asked, "{code}");
+    }
+}
+
+const NO_ANSWER: (u16, &str) =
+    (500, r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"?"}"#);
+const MEETS_A_TRANSACTION: (u16, &str) = (
+    400,
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException","message":"?"}"#,
+);
+/// The condition does not hold: the lease is that of `holder(1)`, with beat 5.
+const IS_OURS: (u16, &str) = (
+    400,
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"no",
+    "Item":{"holder":{"B":"AQEBAQEBAQEBAQEBAQEBAQ=="},"beat":{"N":"5"},"released":{"BOOL":false}}}"#,
+);
+
+#[tokio::test]
+async fn lease_that_was_taken_without_an_answer_is_known_by_its_record() {
+    let seen = Lease { holder: holder(2), beat: 4, released: false };
+    let ours = Lease { holder: holder(1), beat: 5, released: false };
+    for (taker, taken) in [(1, Some(ours)), (3, None)] {
+        let script = Script::start(&[NO_ANSWER, IS_OURS]).await;
+        let directory = dynamo_at(&script.endpoint, "t").await;
+        let answer = directory.take_lease(&name("w"), holder(taker), Some(seen)).await;
+        assert_eq!(answer.unwrap(), taken, "holder {taker}");
+        assert_eq!(script.asked(), 2);
+    }
+}
+
+/// An answer that says nothing of the condition is not a lost race: nobody ends for it.
+#[tokio::test]
+async fn lease_whose_change_has_no_answer_is_not_lost() {
+    let seen = Lease { holder: holder(2), beat: 4, released: false };
+    for answer in [&[NO_ANSWER], &[MEETS_A_TRANSACTION]] {
+        let script = Script::start(answer).await;
+        let directory = dynamo_at(&script.endpoint, "t").await;
+        let w = name("w");
+        let errors = [
+            directory.take_lease(&w, holder(1), Some(seen)).await.unwrap_err(),
+            directory.beat(&w, holder(1), "http://w", load(0, 0)).await.unwrap_err(),
+            directory.release_lease(&w, holder(1)).await.unwrap_err(),
+            directory.bind(process(1), &w).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, DirectoryError::Unavailable(_)), "{error:?}");
+        }
     }
 }

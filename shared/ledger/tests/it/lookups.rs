@@ -2,9 +2,10 @@
 
 use crate::support::{Chain, body, commit, content, id, open};
 use rota_ans104::Address;
-use rota_ledger::{Append, Ledger};
+use rota_ledger::{Append, KeptHeight, Ledger};
 use rota_schedule::{
-    Bounds, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    Bounds, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader,
+    SchedulerInfo, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -167,6 +168,7 @@ async fn a_page_ends_at_its_bytes_but_never_before_its_first_entry() {
     loop {
         let query = PageQuery {
             bounds: Bounds { after_nonce, ..Bounds::default() },
+            bytes_max: 4 << 20,
             ..PageQuery::default()
         };
         let Some(Found::Page(page)) =
@@ -191,10 +193,12 @@ async fn what_the_scheduler_says_of_itself_survives() {
     let (old, new) = (Address::new(id(4, 0, 0)), Address::new(id(5, 0, 0)));
     assert_eq!(ledger.set_scheduler(old).unwrap(), None);
     assert_eq!(ledger.block_height(), None);
-    ledger.set_block_height(1_600_000);
+    let kept = KeptHeight { height: 1_600_000, told: Some(Timestamp(7)) };
+    ledger.set_block_height(kept);
     ledger.close().unwrap();
 
     let ledger = open(dir.path());
+    assert_eq!(ledger.block_height(), Some(kept));
     assert_eq!(
         ledger.scheduler(None).await.unwrap(),
         SchedulerInfo { address: old, block_height: 1_600_000 }

@@ -8,6 +8,7 @@
 
 mod checkpoints;
 mod damage;
+mod identity;
 mod lookups;
 mod opening;
 mod outbox;

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use rota_ledger::{Append, Ledger, LedgerError, LedgerOptions, Upload};
 use rota_schedule::{
-    AssignmentId, ContentHash, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
+    AssignmentId, ContentKey, Entry, HashChain, Head, MessageId, ProcessId, Timestamp,
 };
 use std::{
     fs,
@@ -89,9 +89,9 @@ impl Chain {
     }
 }
 
-/// The hash of no content in particular.
-pub fn content(number: u8) -> ContentHash {
-    ContentHash([number; 48])
+/// The key of no content in particular.
+pub fn content(number: u8) -> ContentKey {
+    ContentKey([number; 48])
 }
 
 /// Appends and waits for the outcome.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rota_ans104::{ItemId, b64};
+use rota_ans104::{Address, ItemId, b64};
 use rota_permaweb::{Gateway, GatewayConfig, GatewayTransaction, HEIGHT_MAX, PermawebError};
 use url::Url;
 
@@ -198,9 +198,10 @@ async fn a_redirected_id_exists_where_it_was_redirected_to() {
 
 fn transaction_json() -> String {
     let (id, recipient, anchor) = (id(), b64::encode(&[9; 32]), b64::encode(b"anchor"));
+    let owner = b64::encode(&[8; 32]);
     format!(
         r#"{{"data":{{"transactions":{{"edges":[{{"node":{{"id":"{id}","anchor":"{anchor}",
-        "recipient":"{recipient}","tags":[{{"name":"Type","value":"Message"}}]}}}}]}}}}}}"#
+        "owner":{{"address":"{owner}"}},"recipient":"{recipient}","tags":[{{"name":"Type","value":"Message"}}]}}}}]}}}}}}"#
     )
 }
 
@@ -210,6 +211,7 @@ async fn a_transaction_is_asked_for_by_variable_at_the_gateways_graphql() {
     let prefixed = stub.url.join("/pre/").unwrap();
     let found = one_host(&prefixed).await.transaction(&id()).await.unwrap();
     let expected = GatewayTransaction {
+        signer: Address::new([8; 32]),
         recipient: Some([9; 32]),
         anchor: b"anchor".to_vec(),
         tags: vec![("Type".to_owned(), "Message".to_owned())],
@@ -233,6 +235,19 @@ async fn a_graphql_url_of_its_own_is_used_as_it_is() {
         Gateway::new(GatewayConfig { graphql_url, ..config(&nobody, &nobody, &[]) }).unwrap();
     assert_eq!(client.transaction(&id()).await.unwrap(), None);
     assert_eq!(stub.lines(), ["POST /my/gql?key=1"]);
+}
+
+#[tokio::test]
+async fn graphql_url_without_a_path_gets_the_usual_path() {
+    let stub = Stub::answering(200, r#"{"data":{"transactions":{"edges":[]}}}"#).await;
+    let nobody = Fault::Refused.serve().await;
+    let bare = stub.url.as_str().trim_end_matches('/');
+    for url in [bare, &format!("{bare}/")] {
+        let graphql_url = Some(Url::parse(url).unwrap());
+        let config = GatewayConfig { graphql_url, ..config(&nobody, &nobody, &[]) };
+        assert_eq!(Gateway::new(config).unwrap().transaction(&id()).await.unwrap(), None);
+    }
+    assert_eq!(stub.lines(), ["POST /graphql", "POST /graphql"]);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ use url::Url;
 use crate::server::{Fault, Stub, reply};
 
 const EVERY: Duration = Duration::from_millis(5);
+/// 2024-09-04T19:45:16Z: block 1,500,000 was mined.
+const NOW_MS: u64 = 1_725_479_116_000;
 
 fn gateway(url: &Url) -> Gateway {
     Gateway::new(GatewayConfig {
@@ -47,8 +49,13 @@ async fn poll_until(stub: &Stub, cache: &HeightCache, height: u64) -> Vec<u64> {
             tokio::time::sleep(EVERY).await;
         }
     };
-    let on_change = |height| changes.lock().unwrap().push(height);
-    let polling = run_height_poller(gateway(&stub.url), cache.clone(), EVERY, on_change, seen);
+    let on_change = |height, at_ms| {
+        assert_eq!(at_ms, NOW_MS);
+        changes.lock().unwrap().push(height);
+    };
+    let gateway = gateway(&stub.url);
+    let polling =
+        run_height_poller(gateway, cache.clone(), None, EVERY, || NOW_MS, on_change, seen);
     tokio::time::timeout(Duration::from_secs(10), polling).await.unwrap();
     changes.into_inner().unwrap()
 }
@@ -73,7 +80,8 @@ async fn it_stops_in_the_middle_of_a_request() {
     let gateway = gateway(&Fault::Silent.serve().await);
     let stop = tokio::time::sleep(Duration::from_millis(50));
     let begin = Instant::now();
-    run_height_poller(gateway, HeightCache::starting_at(None), EVERY, |_| (), stop).await;
+    let cache = HeightCache::starting_at(None);
+    run_height_poller(gateway, cache, None, EVERY, || NOW_MS, |_, _| (), stop).await;
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
@@ -81,12 +89,10 @@ async fn it_stops_in_the_middle_of_a_request() {
 async fn it_can_run_as_a_task_of_its_own() {
     let stub = node(&[r#"{"height":5}"#]).await;
     let cache = HeightCache::starting_at(None);
-    let poller =
-        run_height_poller(gateway(&stub.url), cache.clone(), EVERY, |_| (), pending::<()>());
+    let (gateway, stop) = (gateway(&stub.url), pending::<()>());
+    let poller = run_height_poller(gateway, cache.clone(), None, EVERY, || NOW_MS, |_, _| (), stop);
     let task = tokio::spawn(poller);
-    while cache.get().is_none() {
-        tokio::time::sleep(EVERY).await;
-    }
+    cache.first_poll().await;
     assert_eq!(cache.get(), Some(5));
     task.abort();
 }

@@ -4,4 +4,5 @@
 mod bundler;
 mod gateway;
 mod height;
+mod leap;
 mod server;

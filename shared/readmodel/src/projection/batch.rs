@@ -4,8 +4,8 @@
 use super::shelf::Large;
 use super::{Row, to_db};
 use crate::ModelError;
-use bytes::Bytes;
-use rota_schedule::{MessageId, ProcessId};
+use rota_archive::Body;
+use rota_schedule::{Entry, ProcessId};
 use std::collections::HashMap;
 
 /// Rows in a batch.
@@ -15,6 +15,45 @@ pub const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Items up to this many bytes lie in their rows, larger ones in the archive or in a table of their own: a
 /// page reads as little of what it does not show as can be.
 pub const INLINE_BYTES_MAX: usize = 128 << 10;
+
+/// A row of a batch, and its item if that is too large for the row.
+#[derive(Clone, Debug)]
+pub(super) struct Placed<'a> {
+    pub(super) row: &'a Row,
+    pub(super) body: Option<Body>,
+}
+
+impl<'a> From<&'a Row> for Placed<'a> {
+    /// Hashes the item if it is too large.
+    fn from(row: &'a Row) -> Self {
+        let message = row.entry.message.as_ref();
+        let large = message.filter(|message| message.len() > INLINE_BYTES_MAX);
+        Self { row, body: large.cloned().map(Body::of) }
+    }
+}
+
+/// How full a batch is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchSize {
+    rows: usize,
+    bytes: usize,
+}
+
+impl BatchSize {
+    /// Whether a further row may be committed with the others. One that is larger than a batch goes alone.
+    #[must_use]
+    pub fn has_room_for(&self, entry: &Entry) -> bool {
+        let fits =
+            || self.rows < BATCH_ROWS_MAX && self.bytes + entry.len_bytes() <= BATCH_BYTES_MAX;
+        self.rows == 0 || fits()
+    }
+
+    /// Counts a row.
+    pub fn add(&mut self, entry: &Entry) {
+        self.rows += 1;
+        self.bytes += entry.len_bytes();
+    }
+}
 
 /// What a batch needs of the database before it may be inserted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,10 +69,10 @@ impl<'a> Needs<'a> {
     ///
     /// # Errors
     /// [`ModelError::Gap`], [`ModelError::OutOfRange`].
-    pub(super) fn of(rows: &[&'a Row]) -> Result<Self, ModelError> {
+    pub(super) fn of(rows: &[&Placed<'a>]) -> Result<Self, ModelError> {
         let mut needs = Self::default();
         let mut last: HashMap<ProcessId, u64> = HashMap::new();
-        for row in rows {
+        for row in rows.iter().map(|placed| placed.row) {
             let (process, nonce) = (row.process, row.entry.nonce);
             match last.insert(process, nonce) {
                 Some(last) if last.checked_add(1) == Some(nonce) => {}
@@ -60,17 +99,14 @@ impl<'a> Needs<'a> {
 /// # Errors
 /// [`ModelError::OutOfRange`].
 pub(super) fn check_size(rows: &[Row]) -> Result<(), ModelError> {
-    let bytes: usize = rows.iter().map(|row| row.entry.len_bytes()).sum();
-    if rows.len() > BATCH_ROWS_MAX || (rows.len() > 1 && bytes > BATCH_BYTES_MAX) {
-        return Err(ModelError::OutOfRange("the size of a batch"));
+    let mut size = BatchSize::default();
+    for Row { entry, .. } in rows {
+        if !size.has_room_for(entry) {
+            return Err(ModelError::OutOfRange("the size of a batch"));
+        }
+        size.add(entry);
     }
     Ok(())
-}
-
-/// The bodies of a batch that are too large for their rows.
-pub(super) fn large(rows: &[Row]) -> impl Iterator<Item = (MessageId, Bytes)> + '_ {
-    let body = |row: &Row| Some((row.entry.message_id, row.entry.message.clone()?));
-    rows.iter().filter_map(body).filter(|(_, body)| body.len() > INLINE_BYTES_MAX)
 }
 
 /// The rows of a batch by columns; `large` are the bodies that lie in a table of their own.
@@ -85,13 +121,14 @@ pub(super) struct Columns<'a> {
     pub(super) content: Vec<Option<&'a [u8]>>,
     pub(super) assignment: Vec<&'a [u8]>,
     pub(super) message: Vec<Option<&'a [u8]>>,
+    pub(super) body: Vec<Option<&'a [u8]>>,
     pub(super) large: (Vec<&'a [u8]>, Vec<&'a [u8]>),
 }
 
 impl<'a> Columns<'a> {
     /// # Errors
     /// [`ModelError::OutOfRange`].
-    pub(super) fn of(rows: &[&'a Row], large: Large) -> Result<Self, ModelError> {
+    pub(super) fn of(rows: &[&'a Placed<'a>], large: Large) -> Result<Self, ModelError> {
         let mut columns = Self::default();
         for row in rows {
             columns.push(row, large)?;
@@ -99,24 +136,24 @@ impl<'a> Columns<'a> {
         Ok(columns)
     }
 
-    fn push(&mut self, row: &'a Row, large: Large) -> Result<(), ModelError> {
+    fn push(&mut self, placed: &'a Placed<'a>, large: Large) -> Result<(), ModelError> {
+        let Placed { row, body } = placed;
         let entry = &row.entry;
-        let message_id = &entry.message_id.as_bytes()[..];
         self.process.push(row.process.as_bytes());
         self.nonce.push(to_db(entry.nonce, "a nonce")?);
         self.timestamp.push(to_db(entry.timestamp.0, "a timestamp")?);
         self.assignment_id.push(entry.assignment_id.as_bytes());
-        self.message_id.push(message_id);
+        self.message_id.push(entry.message_id.as_bytes());
         self.content.push(row.content.as_ref().map(|content| &content.0[..]));
         self.assignment.push(&entry.assignment);
         let length = entry.message.as_ref().map(|message| i32::try_from(message.len()));
         let length = length.transpose().map_err(|_| ModelError::OutOfRange("an item's length"))?;
         self.message_length.push(length);
-        let inline = entry.message.as_deref().filter(|message| message.len() <= INLINE_BYTES_MAX);
-        self.message.push(inline);
-        if let (None, Some(body), Large::Table) = (inline, &entry.message, large) {
-            self.large.0.push(message_id);
-            self.large.1.push(body);
+        self.message.push(entry.message.as_deref().filter(|_| body.is_none()));
+        self.body.push(body.as_ref().map(|body| &body.hash().as_bytes()[..]));
+        if let (Some(body), Large::Table) = (body, large) {
+            self.large.0.push(body.hash().as_bytes());
+            self.large.1.push(body.bytes());
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! rare, and asked afterwards. A row that is there makes it fail as a whole, so a batch that conflicts
 //! in one row leaves nothing of the others behind.
 
-use super::batch::{Columns, Needs, check_size};
+use super::batch::{Columns, Needs, Placed, check_size};
 use super::shelf::Large;
 use super::{ANSWER_MAX, Projection, Row, Session, fixed, from_db};
 use crate::ModelError;
@@ -31,13 +31,13 @@ pub(super) const INSERT: &str = "\
                     WHERE entries.process = needed.process AND entries.nonce = needed.nonce)) \
         AS holds), \
     large AS ( \
-        INSERT INTO bodies (message_id, bytes) \
-        SELECT * FROM unnest($15::bytea[], $16::bytea[]) WHERE (SELECT holds FROM verdict) \
-        ON CONFLICT (message_id) DO NOTHING) \
+        INSERT INTO bodies_by_hash (sha256, bytes) \
+        SELECT * FROM unnest($16::bytea[], $17::bytea[]) WHERE (SELECT holds FROM verdict) \
+        ON CONFLICT (sha256) DO NOTHING) \
     INSERT INTO entries (process, nonce, timestamp, message_length, assignment_id, message_id, \
-                         content, assignment, message) \
+                         content, assignment, message, body) \
     SELECT * FROM unnest($6::bytea[], $7::bigint[], $8::bigint[], $9::integer[], $10::bytea[], \
-                         $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[]) \
+                         $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[]) \
     WHERE (SELECT holds FROM verdict)";
 
 /// What does not hold: the term, processes that are not the writer's, places where nothing is.
@@ -75,12 +75,13 @@ impl Projection {
             return Ok(());
         }
         self.settle().await?;
+        let rows: Vec<Placed<'_>> = rows.iter().map(Placed::from).collect();
         let large = match &self.shelf {
-            Some(shelf) => shelf.store(rows).await,
+            Some(shelf) => shelf.store(&rows).await,
             None => Large::Table,
         };
         let mut session = Session::open(&self.pool).await?;
-        let committed = self.commit(&mut session.connection, rows, large);
+        let committed = self.commit(&mut session.connection, &rows, large);
         let committed = timeout(ANSWER_MAX, committed).await;
         session.finish(committed)
     }
@@ -88,10 +89,10 @@ impl Projection {
     async fn commit(
         &self,
         connection: &mut PgConnection,
-        rows: &[Row],
+        rows: &[Placed<'_>],
         large: Large,
     ) -> Result<(), ModelError> {
-        let mut rows: Vec<&Row> = rows.iter().collect();
+        let mut rows: Vec<&Placed<'_>> = rows.iter().collect();
         for _ in 0..ATTEMPTS_MAX {
             let needs = Needs::of(&rows)?;
             match self.insert(connection, &needs, &rows, large).await {
@@ -113,7 +114,7 @@ impl Projection {
         &self,
         connection: &mut PgConnection,
         needs: &Needs<'_>,
-        rows: &[&Row],
+        rows: &[&Placed<'_>],
         large: Large,
     ) -> Result<bool, Insert> {
         let columns = Columns::of(rows, large).map_err(Insert::Failed)?;
@@ -132,6 +133,7 @@ impl Projection {
             .bind(&columns.content)
             .bind(&columns.assignment)
             .bind(&columns.message)
+            .bind(&columns.body)
             .bind(&columns.large.0)
             .bind(&columns.large.1)
             .execute(connection)
@@ -144,7 +146,7 @@ impl Projection {
         &self,
         connection: &mut PgConnection,
         needs: &Needs<'_>,
-        rows: &[&Row],
+        rows: &[&Placed<'_>],
     ) -> Result<(), ModelError> {
         let (fenced, foreign, gaps): (bool, Vec<Vec<u8>>, Vec<Vec<u8>>) = sqlx::query_as(DIAGNOSE)
             .bind(self.writer)
@@ -158,8 +160,9 @@ impl Projection {
             return Err(self.stale());
         }
         let first = |of: &[Vec<u8>]| {
-            let named = |row: &&&Row| of.first().is_some_and(|id| id == row.process.as_bytes());
-            rows.iter().find(named).map(|row| (row.process, row.entry.nonce))
+            let named = |row: &&Row| of.first().is_some_and(|id| id == row.process.as_bytes());
+            let mut rows = rows.iter().map(|placed| placed.row);
+            rows.find(named).map(|row| (row.process, row.entry.nonce))
         };
         if let Some((process, _)) = first(&foreign) {
             return Err(ModelError::Foreign { process });
@@ -188,8 +191,8 @@ impl From<sqlx::Error> for Insert {
 /// Those of the rows that are not there. The others must be there as they are.
 async fn missing<'a>(
     connection: &mut PgConnection,
-    rows: Vec<&'a Row>,
-) -> Result<Vec<&'a Row>, ModelError> {
+    rows: Vec<&'a Placed<'a>>,
+) -> Result<Vec<&'a Placed<'a>>, ModelError> {
     let columns = Columns::of(&rows, Large::Archive)?;
     let found = sqlx::query(PRESENT)
         .bind(&columns.process)
@@ -207,11 +210,12 @@ async fn missing<'a>(
         assignments.insert(assignment);
     }
     let mut missing = Vec::new();
-    for row in rows {
+    for placed in rows {
+        let row = placed.row;
         let (process, nonce, assignment) = (row.process, row.entry.nonce, row.entry.assignment_id);
         match present.get(&(process, nonce)) {
             Some(there) if *there == assignment => {}
-            None if !assignments.contains(&assignment) => missing.push(row),
+            None if !assignments.contains(&assignment) => missing.push(placed),
             _ => return Err(ModelError::Conflict { process, nonce }),
         }
     }

@@ -6,7 +6,7 @@ use super::{ANSWER_MAX, BATCH_BYTES_MAX, Holder, Projection, Row, Session, fixed
 use crate::bodies::{self, Stored};
 use crate::{DatabaseUrl, ModelError};
 use bytes::Bytes;
-use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
+use rota_schedule::{AssignmentId, ContentKey, DatabaseId, Entry, MessageId, ProcessId, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Postgres, query::Query};
@@ -26,6 +26,17 @@ pub struct Newest {
     pub moved: bool,
 }
 
+/// A writer as somebody sees it who only reads.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Reads what the writer has. What is written with it is refused as of a term that is over.
+    pub projection: Projection,
+    /// Up to which timestamp everything of the writer is uploaded.
+    pub uploaded: Timestamp,
+    /// Which database it is.
+    pub database: DatabaseId,
+}
+
 /// The newest entry of each process is one probe of the primary key, from its end.
 pub(super) const HEADS: &str = "\
     SELECT processes.process, newest.nonce, newest.assignment_id, processes.moved FROM processes \
@@ -35,23 +46,25 @@ pub(super) const HEADS: &str = "\
     WHERE processes.writer = $1 AND processes.process > $2 \
     ORDER BY processes.process LIMIT $3";
 
-/// Cut by the bytes before each entry, so one that is larger than the cap comes alone.
+/// Cut by the bytes up to each entry. One that is larger than the cap comes alone.
 pub(super) const ENTRIES: &str = "\
     SELECT page.nonce, page.timestamp, page.assignment_id, page.message_id, page.content, \
-           page.assignment, coalesce(page.message, bodies.bytes), page.message_length \
+           page.assignment, coalesce(page.message, by_hash.bytes, bodies.bytes), \
+           page.message_length, page.body \
     FROM ( \
-        SELECT *, sum(octet_length(assignment) + coalesce(message_length, 0)) OVER ( \
-            ORDER BY nonce ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before \
-        FROM entries WHERE process = $1 AND nonce > $2 ORDER BY nonce LIMIT $3) AS page \
+        SELECT *, row_number() OVER up_to AS number, \
+            sum(octet_length(assignment) + coalesce(message_length, 0)) OVER up_to AS total_bytes \
+        FROM entries WHERE process = $1 AND nonce > $2 \
+        WINDOW up_to AS (ORDER BY nonce ROWS UNBOUNDED PRECEDING) \
+        ORDER BY nonce LIMIT $3) AS page \
+    LEFT JOIN bodies_by_hash AS by_hash ON by_hash.sha256 = page.body \
     LEFT JOIN bodies ON page.message IS NULL AND page.message_length IS NOT NULL \
-        AND bodies.message_id = page.message_id \
-    WHERE coalesce(page.bytes_before, 0) < $4 \
+        AND page.body IS NULL AND bodies.message_id = page.message_id \
+    WHERE page.total_bytes <= $4 OR page.number = 1 \
     ORDER BY page.nonce";
 
 impl Projection {
-    /// A writer as somebody sees it who only reads, and up to which timestamp everything of it is uploaded;
-    /// `None` if nobody ever ran under that name. What is written with it is refused as of a term that is
-    /// over.
+    /// A writer as a standby sees it; `None` if nobody ever ran under that name.
     ///
     /// # Errors
     /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
@@ -59,20 +72,34 @@ impl Projection {
         url: &DatabaseUrl,
         connections: u32,
         name: &str,
-    ) -> Result<Option<(Self, Timestamp)>, ModelError> {
+    ) -> Result<Option<Observed>, ModelError> {
         let pool = url.primary(connections);
         let nobody = Holder([0; 16]);
         let mut seen =
             Self { pool, writer: 0, term: 0, holder: nobody, shelf: None, settled: Arc::default() };
         let query = sqlx::query(
-            "SELECT id, uploaded_timestamp FROM writers \
+            "SELECT writers.id, uploaded_timestamp, identity.id FROM identity CROSS JOIN writers \
              JOIN writer_progress ON writer_progress.writer = writers.id WHERE name = $1",
         );
         let rows = seen.rows(query.bind(name)).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         seen.writer = row.try_get(0)?;
         let uploaded = from_db(row.try_get(1)?, "an uploaded timestamp")?;
-        Ok(Some((seen, Timestamp(uploaded))))
+        let database = DatabaseId(fixed(row.try_get(2)?, "an identity")?);
+        Ok(Some(Observed { projection: seen, uploaded: Timestamp(uploaded), database }))
+    }
+
+    /// The greatest timestamp at or below which some other writer commits nothing more; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
+    pub async fn closed_by_others(&self) -> Result<Timestamp, ModelError> {
+        let query = sqlx::query(
+            "SELECT coalesce(max(closed_timestamp), 0) FROM writer_progress WHERE writer <> $1",
+        );
+        let rows = self.rows(query.bind(self.writer)).await?;
+        let closed = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+        Ok(Timestamp(from_db(closed, "a closed timestamp")?))
     }
 
     /// The newest place of each process that is bound to this writer and has entries, in the order of
@@ -99,7 +126,7 @@ impl Projection {
     }
 
     /// The entries of a process above a nonce (`None`: from the first), bodies included, at most
-    /// `limit` and about [`BATCH_BYTES_MAX`]; at least one if there is any.
+    /// `limit` and [`BATCH_BYTES_MAX`]; at least one if there is any.
     ///
     /// # Errors
     /// [`ModelError::Unavailable`], [`ModelError::Damaged`].
@@ -164,10 +191,10 @@ fn stored(row: &PgRow) -> Result<Stored, ModelError> {
         assignment: Bytes::copy_from_slice(row.try_get(5)?),
         message: message.map(Bytes::copy_from_slice),
     };
-    Stored::new(entry, row.try_get(7)?)
+    Stored::new(entry, row.try_get(7)?, row.try_get(8)?)
 }
 
-fn content(row: &PgRow) -> Result<Option<ContentHash>, ModelError> {
+fn content(row: &PgRow) -> Result<Option<ContentKey>, ModelError> {
     let content: Option<&[u8]> = row.try_get(4)?;
-    content.map(|content| fixed(content, "a content hash").map(ContentHash)).transpose()
+    content.map(|content| fixed(content, "a content key").map(ContentKey)).transpose()
 }

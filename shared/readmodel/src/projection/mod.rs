@@ -10,7 +10,9 @@
 mod batch;
 mod checkpoints;
 mod commit;
+mod heights;
 mod history;
+mod identity;
 mod moves;
 #[cfg(test)]
 mod plans;
@@ -21,7 +23,7 @@ mod size;
 use crate::{DatabaseUrl, ModelError};
 use rota_ans104::Address;
 use rota_archive::Archive;
-use rota_schedule::{ContentHash, Entry, ProcessId, Timestamp};
+use rota_schedule::{ContentKey, DatabaseId, Entry, ProcessId, Timestamp};
 use session::Session;
 use shelf::Shelf;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -30,8 +32,9 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, INLINE_BYTES_MAX};
-pub use history::Newest;
+pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, BatchSize, INLINE_BYTES_MAX};
+pub use history::{Newest, Observed};
+pub use identity::{Signers, adopt, check, claim, identity};
 pub use moves::{MoveOrder, MoveState, Ownership};
 
 /// How long an answer is waited for. The server gives a statement up sooner, so what has no answer by
@@ -52,7 +55,7 @@ pub struct Row {
     /// The entry.
     pub entry: Entry,
     /// By what a pushed message is deduplicated (DUP-2).
-    pub content: Option<ContentHash>,
+    pub content: Option<ContentKey>,
 }
 
 /// A name that was taken.
@@ -68,6 +71,8 @@ pub struct Taken {
     pub closed: Timestamp,
     /// Up to which timestamp earlier terms have uploaded everything.
     pub uploaded: Timestamp,
+    /// Which database it is.
+    pub database: DatabaseId,
 }
 
 /// A writer under its term; clones share its connections.
@@ -86,9 +91,11 @@ pub struct Projection {
 impl Projection {
     /// Raises the term of writer `name`, to be held by the ledger `holder` whose wallet has `address`.
     /// Waits for writes of older terms that are in flight; sessions that hold one open (their machine
-    /// stopped in the middle of a request) are ended.
+    /// stopped in the middle of a request) are ended. Claims the database for the wallet in the same transaction, as
+    /// [`claim`] does: a standby may have waited for days.
     ///
     /// # Errors
+    /// [`ModelError::OtherWallet`]: the term is as it was.
     /// [`ModelError::Unavailable`]: the term may have been raised; take it again.
     pub async fn take(
         url: &DatabaseUrl,
@@ -101,7 +108,7 @@ impl Projection {
         let mut session = Session::open(&pool).await?;
         let raised = raise_patiently(&mut session.connection, name, address);
         let raised = timeout(ANSWER_MAX, raised).await;
-        let raised = session.finish(raised)?;
+        let raised = session.finish(raised)??;
         let projection = Self {
             pool,
             writer: raised.writer,
@@ -120,6 +127,7 @@ impl Projection {
                 .map(Holder),
             closed: Timestamp(from_db(raised.closed, "a closed timestamp")?),
             uploaded: Timestamp(from_db(raised.uploaded, "an uploaded timestamp")?),
+            database: raised.database,
         })
     }
 
@@ -144,7 +152,8 @@ impl Projection {
     }
 
     /// Publishes up to which time nothing more will be committed and up to which everything is uploaded
-    /// (neither ever goes back), and the block height that this writer knows.
+    /// (neither ever goes back), and the block height that this writer knows. Without one, the published
+    /// height stays.
     ///
     /// # Errors
     /// [`ModelError::Stale`]; [`ModelError::Unavailable`]: it may be published.
@@ -152,20 +161,21 @@ impl Projection {
         &self,
         closed: Timestamp,
         uploaded: Timestamp,
-        block_height: u64,
+        block_height: Option<u64>,
     ) -> Result<(), ModelError> {
         self.settle().await?;
         let query = sqlx::query(
             "UPDATE writer_progress \
              SET closed_timestamp = greatest(closed_timestamp, $3), \
-                 uploaded_timestamp = greatest(uploaded_timestamp, $4), block_height = $5 \
+                 uploaded_timestamp = greatest(uploaded_timestamp, $4), \
+                 block_height = coalesce($5, block_height) \
              WHERE writer = $1 AND (SELECT fence($1, $2))",
         )
         .bind(self.writer)
         .bind(self.term)
         .bind(to_db(closed.0, "a timestamp")?)
         .bind(to_db(uploaded.0, "a timestamp")?)
-        .bind(to_db(block_height, "a block height")?);
+        .bind(block_height.map(|height| to_db(height, "a block height")).transpose()?);
         let mut session = Session::open(&self.pool).await?;
         let beaten = timeout(ANSWER_MAX, query.execute(&mut *session.connection)).await;
         let rows = session.finish(beaten)?.rows_affected();
@@ -229,6 +239,7 @@ struct Raised {
     holder: Option<Vec<u8>>,
     closed: i64,
     uploaded: i64,
+    database: DatabaseId,
 }
 
 /// Raises a term; ends the sessions of an older one that do not let it.
@@ -236,7 +247,7 @@ async fn raise_patiently(
     connection: &mut PgConnection,
     name: &str,
     address: Address,
-) -> Result<Raised, sqlx::Error> {
+) -> Result<Result<Raised, ModelError>, sqlx::Error> {
     for _ in 1..TAKE_ATTEMPTS_MAX {
         match raise(connection, name, address).await {
             Err(error) if is_lock_timeout(&error) => {
@@ -262,15 +273,22 @@ const END_HOLDERS: &str = "\
       AND classid::bigint = fence_class() \
       AND objid::bigint = (SELECT id FROM writers WHERE name = $1)";
 
-/// One attempt. The order matters: the new term is written, then everybody who passed the fence before
+/// One attempt. The order matters: the wallet is compared, the new term is written, then everybody who passed the fence before
 /// is waited for, then what they left is read.
 async fn raise(
     connection: &mut PgConnection,
     name: &str,
     address: Address,
-) -> Result<Raised, sqlx::Error> {
+) -> Result<Result<Raised, ModelError>, sqlx::Error> {
     let mut transaction = sqlx::Connection::begin(connection).await?;
     sqlx::query("SET LOCAL lock_timeout = '2s'").execute(&mut *transaction).await?;
+    let database = match identity::claim_within(&mut transaction, address).await? {
+        Ok(database) => database,
+        Err(refused) => {
+            transaction.rollback().await?;
+            return Ok(Err(refused));
+        }
+    };
     let taken = sqlx::query(
         "INSERT INTO writers (name, term) VALUES ($1, 1) \
          ON CONFLICT (name) DO UPDATE SET term = writers.term + 1 RETURNING id, term, holder",
@@ -294,7 +312,7 @@ async fn raise(
     .fetch_one(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Raised { writer, term, holder, closed, uploaded })
+    Ok(Ok(Raised { writer, term, holder, closed, uploaded, database }))
 }
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {

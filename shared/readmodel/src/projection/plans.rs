@@ -32,7 +32,7 @@ async fn every_look_up_is_by_an_index() {
     migrate(&url).await.unwrap();
     let mut connection = url.primary(1).acquire().await.unwrap();
     let statements = [
-        (INSERT, 16),
+        (INSERT, 17),
         (DIAGNOSE, 5),
         (PRESENT, 3),
         (HEADS, 3),

@@ -1,11 +1,10 @@
 //! Where a writer puts bodies that are too large for their rows: into the archive, and while that does not
 //! answer into the database. Readers look in both places, so nobody waits for the archive.
 
-use super::Row;
-use super::batch::large;
+use super::batch::Placed;
 use crate::bodies;
 use parking_lot::Mutex;
-use rota_archive::Archive;
+use rota_archive::{Archive, Body};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,22 +45,24 @@ impl Shelf {
     }
 
     /// Stores the large bodies of a batch, if the archive answers in time, and says where they are to be.
-    pub(super) async fn store(&self, rows: &[Row]) -> Large {
-        let place = self.place(rows).await;
+    pub(super) async fn store(&self, rows: &[Placed<'_>]) -> Large {
+        let bodies: Vec<Body> = rows.iter().filter_map(|placed| placed.body.clone()).collect();
+        let count = bodies.len() as u64;
+        let place = self.place(bodies).await;
         if place == Large::Table {
-            self.fallbacks.fetch_add(large(rows).count() as u64, Ordering::Relaxed);
+            self.fallbacks.fetch_add(count, Ordering::Relaxed);
         }
         place
     }
 
-    async fn place(&self, rows: &[Row]) -> Large {
-        if large(rows).next().is_none() {
+    async fn place(&self, bodies: Vec<Body>) -> Large {
+        if bodies.is_empty() {
             return Large::Archive;
         }
         if self.rests_until.lock().is_some_and(|until| Instant::now() < until) {
             return Large::Table;
         }
-        let stored = timeout(STORE_MAX, bodies::store(&self.archive, large(rows))).await;
+        let stored = timeout(STORE_MAX, bodies::store(&self.archive, bodies)).await;
         let error: &(dyn std::error::Error + 'static) = match &stored {
             Ok(Ok(())) => return Large::Archive,
             Ok(Err(error)) => error,

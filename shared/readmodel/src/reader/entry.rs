@@ -1,7 +1,7 @@
 //! Single entries: by an id, the newest, the first.
 
 use super::row::{self, Progress, number, value};
-use super::statement::{Query, Standing, Statement};
+use super::statement::{Query, Sql, Standing, Statement, sql};
 use crate::ModelError;
 use crate::bodies::Stored;
 use rota_schedule::ProcessId;
@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 /// The column at which an entry begins: its kind and its process precede it.
 const ENTRY: usize = 2;
 /// The column after an entry.
-const AFTER_ENTRY: usize = 9;
+const AFTER_ENTRY: usize = 10;
 /// The kinds of rows: the id is that of the item, of the assignment, of a process.
 const ITEM: i32 = 0;
 const ASSIGNMENT: i32 = 1;
@@ -43,7 +43,7 @@ pub(super) enum Sense {
 impl Statement for Lookup {
     type Answer = Option<Sense>;
 
-    const SQL: &'static str = include_str!("sql/lookup.sql");
+    const SQL: Sql = sql!("sql/lookup.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.id.as_slice()).bind(self.process.as_bytes().as_slice())
@@ -53,12 +53,9 @@ impl Statement for Lookup {
         if of_kind(rows, PROCESS)?.is_some() {
             return Ok(Some(Sense::Process));
         }
-        for kind in [ITEM, ASSIGNMENT] {
-            if let Some(row) = of_kind(rows, kind)? {
-                return Ok(Some(Sense::Entry(row::entry(row, ENTRY)?)));
-            }
-        }
-        Ok(None)
+        // An assignment stays what it is, also where somebody has it assigned.
+        let row = of_kind(rows, ASSIGNMENT)?.or(of_kind(rows, ITEM)?);
+        row.map(|row| Ok(Sense::Entry(row::entry(row, ENTRY)?))).transpose()
     }
 
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
@@ -71,40 +68,40 @@ pub(super) struct Search {
     pub(super) id: [u8; 32],
 }
 
-/// An entry, and whether no earlier place of the item can be missing from the snapshot.
+/// An entry, and whether the id can stand for nothing else.
 pub(super) struct Finding {
     pub(super) entry: Stored,
-    earliest: bool,
+    certain: bool,
 }
 
 impl Statement for Search {
     type Answer = Option<Finding>;
 
-    const SQL: &'static str = include_str!("sql/search.sql");
+    const SQL: Sql = sql!("sql/search.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.id.as_slice())
     }
 
     fn read(&self, rows: &[PgRow]) -> Result<Self::Answer, ModelError> {
-        if let Some(row) = of_kind(rows, ITEM)? {
-            let entry = row::entry(row, ENTRY)?;
-            let complete: Option<i64> = value(row, AFTER_ENTRY)?;
-            let complete = complete.map(row::unsigned).transpose()?;
-            let earliest = complete.is_some_and(|time| entry.timestamp() <= time);
-            return Ok(Some(Finding { entry, earliest }));
+        // An assignment is no process and no other item, and stays so where somebody has it assigned.
+        if let Some(row) = of_kind(rows, ASSIGNMENT)? {
+            return Ok(Some(Finding { entry: row::entry(row, ENTRY)?, certain: true }));
         }
-        let row = of_kind(rows, ASSIGNMENT)?;
-        row.map(|row| Ok(Finding { entry: row::entry(row, ENTRY)?, earliest: true })).transpose()
+        let Some(row) = of_kind(rows, ITEM)? else { return Ok(None) };
+        let entry = row::entry(row, ENTRY)?;
+        let complete: Option<i64> = value(row, AFTER_ENTRY)?;
+        let complete = complete.map(row::unsigned).transpose()?;
+        let earliest = complete.is_some_and(|time| entry.timestamp() <= time);
+        // An item that was only assigned here may be an assignment of a writer that is ahead, or a process
+        // that was spawned since.
+        let certain = earliest && entry.has_message();
+        Ok(Some(Finding { entry, certain }))
     }
 
-    /// An item that was only assigned here may be a process that was spawned since: then its id stands
-    /// for a page.
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
-        match answer {
-            Some(found) if found.earliest && found.entry.has_message() => Standing::Final,
-            _ => Standing::Unknown,
-        }
+        let certain = answer.as_ref().is_some_and(|found| found.certain);
+        if certain { Standing::Final } else { Standing::Unknown }
     }
 }
 
@@ -114,7 +111,7 @@ pub(super) struct Latest(pub(super) ProcessId);
 impl Statement for Latest {
     type Answer = Option<(Stored, Option<Progress>)>;
 
-    const SQL: &'static str = include_str!("sql/latest.sql");
+    const SQL: Sql = sql!("sql/latest.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_bytes().as_slice())
@@ -140,7 +137,7 @@ pub(super) struct Newest(pub(super) ProcessId);
 impl Statement for Newest {
     type Answer = Option<(u64, Option<Progress>)>;
 
-    const SQL: &'static str = include_str!("sql/head.sql");
+    const SQL: Sql = sql!("sql/head.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_bytes().as_slice())
@@ -172,7 +169,7 @@ pub(super) struct First(pub(super) ProcessId);
 impl Statement for First {
     type Answer = Option<Stored>;
 
-    const SQL: &'static str = include_str!("sql/first.sql");
+    const SQL: Sql = sql!("sql/first.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_bytes().as_slice())

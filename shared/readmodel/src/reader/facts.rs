@@ -1,11 +1,12 @@
 //! What is read besides entries: raw bytes, and what writers say of themselves.
 
 use super::row::{self, Progress, id, number, value};
-use super::statement::{Query, Standing, Statement};
+use super::statement::{Query, Sql, Standing, Statement, sql};
 use crate::ModelError;
+use crate::bodies::{Key, Located};
 use bytes::Bytes;
 use rota_ans104::Address;
-use rota_schedule::{ProcessId, SchedulerInfo};
+use rota_schedule::{MessageId, ProcessId, SchedulerInfo};
 use sqlx::postgres::PgRow;
 
 /// The most writers whose progress is looked at.
@@ -14,18 +15,10 @@ pub(super) const WRITERS_MAX: u16 = 1_024;
 /// Asks for the bytes of an item or an assignment.
 pub(super) struct Raw(pub(super) [u8; 32]);
 
-/// Where bytes are.
-pub(super) enum Bytewise {
-    /// Here.
-    Here(Bytes),
-    /// In the archive: they are a message of this length.
-    Elsewhere(usize),
-}
-
 impl Statement for Raw {
-    type Answer = Option<Bytewise>;
+    type Answer = Option<Located>;
 
-    const SQL: &'static str = include_str!("sql/raw.sql");
+    const SQL: Sql = sql!("sql/raw.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_slice())
@@ -35,12 +28,15 @@ impl Statement for Raw {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        if let Some(bytes) = value::<Option<&[u8]>>(row, 0)? {
-            return Ok(Some(Bytewise::Here(Bytes::copy_from_slice(bytes))));
+        let found = value::<Option<&[u8]>>(row, 0)?.map(Bytes::copy_from_slice);
+        match (value(row, 1)?, found) {
+            // Only items have a length.
+            (None, found) => Ok(found.map(Located::Here)),
+            (Some(length), found) => {
+                let key = Key::of(value(row, 2)?, MessageId::new(self.0))?;
+                Located::new(key, length, found).map(Some)
+            }
         }
-        let length = usize::try_from(value::<i32>(row, 1)?);
-        let length = length.map_err(|_| ModelError::Damaged("a length is negative"))?;
-        Ok(Some(Bytewise::Elsewhere(length)))
     }
 
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
@@ -54,7 +50,7 @@ pub(super) struct Scheduler(pub(super) Option<ProcessId>);
 impl Statement for Scheduler {
     type Answer = Option<SchedulerInfo>;
 
-    const SQL: &'static str = include_str!("sql/scheduler.sql");
+    const SQL: Sql = sql!("sql/scheduler.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(self.0.as_ref().map(|process| process.as_bytes().as_slice()))
@@ -80,7 +76,7 @@ pub(super) struct AllProgress;
 impl Statement for AllProgress {
     type Answer = Vec<Progress>;
 
-    const SQL: &'static str = include_str!("sql/progress.sql");
+    const SQL: Sql = sql!("sql/progress.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         query.bind(i64::from(WRITERS_MAX))

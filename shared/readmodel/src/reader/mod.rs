@@ -8,12 +8,13 @@
 //!   If that is the same, the page stands, else the primary answers.
 //! - Something not found, and the newest entry: the primary answers. With `staleness_max` above 0 a replica
 //!   whose writer's closed timestamp is at most that old answers for the newest entry and open pages.
+//! - An assignment's place is final. Anybody may have an assignment assigned, so its id may be an item's, too:
+//!   the assignment comes first.
 //! - An item that is looked up without a process is found at its earliest place of all: the replica's
-//!   answer is final if it shows all writers' entries up to that time and the item's bytes are there
-//!   (an item that was only assigned may be a process that was spawned since). With a process named, its
-//!   earliest place there is final, because a process is replayed in order; so is an assignment's place.
-//!   (An id that is both, because somebody assigns an assignment, may be found as the one until the replica
-//!   has seen the other.)
+//!   answer is final if it shows all writers' entries up to that time and the item's bytes are there.
+//!   An item that was only assigned may be an assignment or a process of which the replica knows nothing yet.
+//!   With a process named, its earliest place there is final, because a process is replayed in order: an
+//!   assignment of that process is there before anybody can have it assigned.
 //! - Where the primary would have to be asked and cannot be: [`ReadError::Unavailable`], never a guess.
 //!
 //! It must not know HTTP, and it never writes: its sessions are read-only.
@@ -23,6 +24,7 @@ mod entry;
 mod facts;
 mod failure;
 mod page;
+mod patience;
 #[cfg(test)]
 mod plans;
 mod row;
@@ -35,21 +37,22 @@ pub use source::LeftOut;
 pub use stats::{Fallbacks, ReadStats, SourceStats};
 
 use crate::DatabaseUrl;
-use crate::bodies::{self, Stored};
+use crate::bodies::Stored;
 use bytes::Bytes;
 use connections::Connections;
 use entry::{First, Latest, Lookup, Newest, Search, Sense};
-use facts::{Bytewise, Raw, Scheduler};
+use facts::{Raw, Scheduler};
 use failure::Failure;
 use page::{PageOf, Sheet};
+use patience::patiently;
 use rota_archive::Archive;
 use rota_aws::DatabaseLogin;
 use rota_schedule::{
-    Clock, Entry, Found, MessageId, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
+    Clock, Entry, Found, PageQuery, ProcessId, ReadError, ScheduleReader, SchedulerInfo,
 };
 use source::Source;
 use sources::Sources;
-use statement::{Standing, Statement};
+use statement::{Role, Standing, Statement};
 use stats::{FallbackCounters, Reason};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +84,7 @@ pub struct ReadModelConfig {
     /// How old a replica's snapshot may be to answer by itself for the newest entry and for open pages;
     /// 0: never (strict). Then an answer may be older than one that another replica gave before.
     pub staleness_max: Duration,
-    /// How to log in, if not with what the URLs say: a token for each connection, signed for Amazon's servers.
+    /// How to log in, if not with what the URLs say: a token for each server, signed for Amazon's servers.
     pub login: Option<DatabaseLogin>,
     /// How far a replica's closed timestamp may lie behind the newest one seen before it is left out.
     pub lag_max: Duration,
@@ -121,11 +124,13 @@ impl ReadModel {
         let ReadModelConfig { replicas, primary, archive, connections, staleness_max, .. } = config;
         let (login, lag_max) = (config.login, config.lag_max);
         let replica = |url: DatabaseUrl| {
-            let connections = Connections::new(url.replica(), login.clone(), connections);
+            let connections =
+                Connections::new(url.replica(), Role::Replica, login.clone(), connections);
             Arc::new(Source::new(url.to_string(), connections, REPLICA_ANSWER_MAX))
         };
         let primary = primary.map(|url| {
-            let connections = Connections::new(url.primary_read(), login.clone(), connections);
+            let connections =
+                Connections::new(url.primary_read(), Role::Primary, login.clone(), connections);
             Arc::new(Source::new(url.to_string(), connections, PRIMARY_ANSWER_MAX))
         });
         let sources = Sources::new(replicas.into_iter().map(replica).collect(), primary, lag_max);
@@ -172,6 +177,15 @@ impl Inner {
         &self,
         statement: &S,
     ) -> Result<Answer<S::Answer>, Failure> {
+        patiently(|| self.ask_once(statement)).await
+    }
+
+    /// Asks the primary, whatever replicas say.
+    async fn ask_primary<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
+        patiently(|| self.sources.ask_primary(statement)).await
+    }
+
+    async fn ask_once<S: Statement>(&self, statement: &S) -> Result<Answer<S::Answer>, Failure> {
         if self.sources.replicas.is_empty() {
             return self.sources.ask_primary(statement).await.map(Answer::Primary);
         }
@@ -229,7 +243,7 @@ impl Inner {
         let replicas = !self.sources.replicas.is_empty();
         if replicas && self.is_strict() && self.sources.primary.is_some() {
             self.fallbacks.add(Reason::Newest);
-            return self.sources.ask_primary(statement).await;
+            return self.ask_primary(statement).await;
         }
         self.ask(statement).await
     }
@@ -282,7 +296,7 @@ impl Inner {
         if !no_process && matches!(found, Answer::Primary(_)) {
             // The replica lacked something: it may lack the process too.
             page.settle_absence = true;
-            if let Some(sheet) = self.sources.ask_primary(&page).await? {
+            if let Some(sheet) = self.ask_primary(&page).await? {
                 return self.found_page(sheet).await;
             }
         }
@@ -319,10 +333,7 @@ impl Inner {
     async fn raw(&self, id: [u8; 32]) -> Result<Option<Bytes>, Failure> {
         match self.ask(&Raw(id)).await? {
             None => Ok(None),
-            Some(Bytewise::Here(bytes)) => Ok(Some(bytes)),
-            Some(Bytewise::Elsewhere(length)) => {
-                Ok(Some(bodies::fetch(self.archive.as_ref(), MessageId::new(id), length).await?))
-            }
+            Some(located) => Ok(Some(located.fetch(self.archive.as_ref()).await?)),
         }
     }
 

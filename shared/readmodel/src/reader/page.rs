@@ -1,18 +1,21 @@
 //! A page of a schedule: one statement, a packed value for each entry, one buffer (contract §3).
 
 use super::row::{self, Progress, value};
-use super::statement::{Query, Standing, Statement, clamped};
+use super::statement::{Query, Sql, Standing, Statement, clamped, sql};
 use crate::ModelError;
 use crate::bodies::{self, Stored};
 use bytes::{Buf, Bytes};
 use rota_archive::Archive;
 use rota_schedule::{
-    AssignmentId, Cursor, Entry, MessageId, PAGE_BYTES_MAX, Page, PageQuery, ProcessId, Timestamp,
+    AssignmentId, Cursor, Entry, MessageId, PAGE_PART_BYTES_MAX, Page, PageQuery, ProcessId, Rest,
+    Timestamp,
 };
 use sqlx::postgres::PgRow;
 
 /// What precedes the items of an entry: nonce, timestamp, both lengths, both ids. In bytes.
 const ENTRY_HEAD_BYTES: usize = 8 + 8 + 4 + 4 + 32 + 32;
+/// The hash under which an item lies apart from its row. In bytes.
+const HASH_BYTES: usize = 32;
 /// The length of a message that was only assigned: its bytes are nobody's here.
 const NO_MESSAGE: i32 = -1;
 /// The writer of a process that is bound to none.
@@ -30,6 +33,7 @@ pub(super) struct PageOf {
 /// A page, and what its snapshot knows.
 pub(super) struct Sheet {
     entries: Vec<Stored>,
+    rest: Option<Rest>,
     has_next: bool,
     head: u64,
     closed: bool,
@@ -39,18 +43,19 @@ pub(super) struct Sheet {
 impl Sheet {
     /// The page with everything that belongs on it.
     pub(super) async fn complete(self, archive: Option<&Archive>) -> Result<Page, ModelError> {
-        let Self { entries, has_next, head, closed, .. } = self;
-        Ok(Page { entries: bodies::complete(entries, archive).await?, has_next, head, closed })
+        let Self { entries, rest, has_next, head, closed, .. } = self;
+        let entries = bodies::complete(entries, archive).await?;
+        Ok(Page { entries, rest, has_next, head, closed })
     }
 }
 
 impl Statement for PageOf {
     type Answer = Option<Sheet>;
 
-    const SQL: &'static str = include_str!("sql/page.sql");
+    const SQL: Sql = sql!("sql/page.sql");
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
-        let PageQuery { bounds, cursor, limit } = self.query;
+        let PageQuery { bounds, cursor, limit, bytes_max } = self.query;
         let first = bounds.after_nonce.map_or(0, |after| clamped(after.saturating_add(1)));
         query
             .bind(self.process.as_bytes().as_slice())
@@ -59,8 +64,9 @@ impl Statement for PageOf {
             .bind(bounds.after_time.map(clamped))
             .bind(bounds.to_time.map(clamped))
             .bind(i64::from(limit))
-            .bind(clamped(PAGE_BYTES_MAX as u64))
+            .bind(clamped(bytes_max as u64))
             .bind(cursor == Cursor::Timestamp)
+            .bind(clamped(bytes_max.min(PAGE_PART_BYTES_MAX) as u64))
     }
 
     fn read(&self, rows: &[PgRow]) -> Result<Self::Answer, ModelError> {
@@ -68,16 +74,19 @@ impl Statement for PageOf {
             return Ok(None);
         };
         let header = Header::read(value(header, 0)?)?;
-        let Header { head, head_time, progress, first, last, stop } = header;
+        let Header { head, head_time, progress, first, last, stop, part_stop, page_bytes } = header;
         let entries = unpack(rows, row::unsigned(first)?)?;
-        let promised = (stop - first + 1).max(0);
+        let promised = (part_stop - first + 1).max(0);
         if usize::try_from(promised).ok() != Some(entries.len()) {
             return Err(ModelError::Damaged("an entry is missing"));
         }
+        let rest = (promised > 0 && part_stop < stop).then_some(stop);
+        let rest = rest.map(row::unsigned).transpose()?;
+        let rest = rest.map(|last| Rest { last, page_bytes });
         let has_next = promised > 0 && stop < last;
         let promised = progress.map(|progress| Timestamp(progress.closed));
         let closed = has_next || self.query.bounds.are_closed(head, Timestamp(head_time), promised);
-        Ok(Some(Sheet { entries, has_next, head, closed, progress }))
+        Ok(Some(Sheet { entries, rest, has_next, head, closed, progress }))
     }
 
     fn progress(&self, answer: &Self::Answer) -> Option<Progress> {
@@ -103,8 +112,11 @@ struct Header {
     /// The first and the last nonce within the bounds; none if they are the wrong way round.
     first: i64,
     last: i64,
-    /// Where the page ends; below `first` if it is empty.
+    /// Where the page ends, and its part that is here; below `first` if it is empty.
     stop: i64,
+    part_stop: i64,
+    /// At most so many bytes are on the whole page.
+    page_bytes: u64,
 }
 
 impl Header {
@@ -118,7 +130,9 @@ impl Header {
         let (writer, closed) = (next()?, row::unsigned(next()?)?);
         let progress = i32::try_from(writer).ok().filter(|writer| *writer != NO_WRITER);
         let progress = progress.map(|writer| Progress { writer, closed });
-        Ok(Self { head, head_time, progress, first: next()?, last: next()?, stop: next()? })
+        let (first, last, stop, part_stop) = (next()?, next()?, next()?, next()?);
+        let page_bytes = row::unsigned(next()?)?;
+        Ok(Self { head, head_time, progress, first, last, stop, part_stop, page_bytes })
     }
 }
 
@@ -133,8 +147,8 @@ fn unpack(rows: &[PgRow], first: u64) -> Result<Vec<Stored>, ModelError> {
     Ok(entries)
 }
 
-/// Reads one entry, which must have this nonce. What follows the assignment is the message; nothing at all
-/// if that lies in the archive.
+/// Reads one entry, which must have this nonce. What follows the assignment is the message, and nothing if that
+/// lies in the archive. Before either there is the hash, if the message lies under that apart from its row.
 fn entry(mut packed: Bytes, nonce: u64) -> Result<Stored, ModelError> {
     let mut head = take(&mut packed, Some(ENTRY_HEAD_BYTES))?;
     if head.get_u64() != nonce {
@@ -150,10 +164,18 @@ fn entry(mut packed: Bytes, nonce: u64) -> Result<Stored, ModelError> {
     let (assignment_id, message_id) = (AssignmentId::new(id()), MessageId::new(id()));
     let assignment = take(&mut packed, usize::try_from(assignment).ok())?;
     let length = (message != NO_MESSAGE).then_some(message);
+    let is_long = |length: i32| usize::try_from(length) == Ok(packed.len());
+    let hash = match length {
+        // The schema keeps what is as short as a hash in its row.
+        Some(length) if !packed.is_empty() && !is_long(length) => {
+            Some(take(&mut packed, Some(HASH_BYTES))?)
+        }
+        _ => None,
+    };
     let is_here = !packed.is_empty() || length == Some(0);
     let message = is_here.then_some(packed);
     let entry = Entry { nonce, timestamp, assignment_id, message_id, assignment, message };
-    Stored::new(entry, length)
+    Stored::new(entry, length, hash.as_deref())
 }
 
 /// The next bytes, if there are so many.

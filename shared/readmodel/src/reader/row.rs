@@ -48,7 +48,7 @@ pub(super) fn progress(row: &PgRow, index: usize) -> Result<Option<Progress>, Mo
     Ok(Some(Progress { writer, closed: number(row, index + 1)? }))
 }
 
-/// An entry: nonce, timestamp, both ids, the message's length, assignment and message.
+/// An entry: nonce, timestamp, both ids, the message's length, assignment, message and body.
 pub(super) fn entry(row: &PgRow, index: usize) -> Result<Stored, ModelError> {
     let message: Option<&[u8]> = value(row, index + 6)?;
     let entry = Entry {
@@ -59,5 +59,5 @@ pub(super) fn entry(row: &PgRow, index: usize) -> Result<Stored, ModelError> {
         assignment: Bytes::copy_from_slice(value(row, index + 5)?),
         message: message.map(Bytes::copy_from_slice),
     };
-    Stored::new(entry, value(row, index + 4)?)
+    Stored::new(entry, value(row, index + 4)?, value(row, index + 7)?)
 }

@@ -75,7 +75,7 @@ impl Source {
         }
     }
 
-    /// Asks it, and leaves it out if it is to blame for a failure.
+    /// Asks it, and leaves it out if it is to blame for a failure. [`Failure::Full`] passes soon: ask again.
     pub(super) async fn ask<S: Statement>(&self, statement: &S) -> Result<S::Answer, Failure> {
         self.queries.fetch_add(1, Relaxed);
         let _flight = Flight::of(&self.in_flight);
@@ -84,7 +84,12 @@ impl Source {
         if let Some(call) = call {
             call.end(answer.is_err(), || vec![("server.address", self.name.clone().into())]);
         }
-        if let Err(failure) = &answer {
+        if let Err(failure @ Failure::Full(_)) = &answer {
+            // No fault of the source: the request waits and asks again.
+            if self.connections.are_scarce() {
+                tracing::warn!(source = %self.name, error = %failure, "waiting for a connection");
+            }
+        } else if let Err(failure) = &answer {
             self.failures.fetch_add(1, Relaxed);
             tracing::debug!(source = %self.name, error = %failure, "no answer");
             if failure.is_of_the_source() {

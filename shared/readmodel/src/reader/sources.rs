@@ -8,6 +8,7 @@ use super::row::Progress;
 use super::source::{Health, LeftOut, Source};
 use super::statement::Statement;
 use parking_lot::Mutex;
+use rand::RngExt as _;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -37,15 +38,17 @@ impl Sources {
         lag_max: Duration,
     ) -> Self {
         let lag_max = u64::try_from(lag_max.as_millis()).unwrap_or(u64::MAX);
+        // At random: processes that start together must not all begin with the same replica.
+        let begin = rand::rng().random_range(0..replicas.len().max(1));
         let shown = Arc::new(Shown { closed: Mutex::default(), lag_max });
-        Self { replicas, primary, turn: AtomicUsize::new(0), shown }
+        Self { replicas, primary, turn: AtomicUsize::new(begin), shown }
     }
 
     /// Asks one replica after the other until one answers. Those that are left out are asked only as a
     /// `last_resort`.
     ///
     /// # Errors
-    /// The last failure; [`Failure::NoSource`] if there was nobody to ask.
+    /// The last failure, or that one has no connection left; [`Failure::NoSource`] if there was nobody to ask.
     pub(super) async fn ask_replicas<S: Statement>(
         &self,
         statement: &S,
@@ -55,6 +58,8 @@ impl Sources {
         for replica in self.order(last_resort) {
             match self.ask_replica(replica, statement).await {
                 Err(Failure::Model(error)) => return Err(Failure::Model(error)),
+                // Where one has no connection left, waiting helps.
+                Err(_) if matches!(last, Failure::Full(_)) => {}
                 Err(failure) => last = failure,
                 answer => return answer,
             }

@@ -9,13 +9,63 @@ use sqlx::postgres::{PgArguments, PgRow};
 /// A statement with its arguments.
 pub(super) type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
+/// As what a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// As a copy: what it lacks may exist all the same.
+    Replica,
+    /// As the one that has the last word. A server that is a standby now must not answer.
+    Primary,
+}
+
+/// The text of a statement for either role.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sql {
+    /// For a replica.
+    pub(super) replica: &'static str,
+    /// The same, but it fails on a standby with [`NOT_THE_PRIMARY`].
+    pub(super) primary: &'static str,
+}
+
+impl Sql {
+    pub(super) const fn of(self, role: Role) -> &'static str {
+        match role {
+            Role::Replica => self.replica,
+            Role::Primary => self.primary,
+        }
+    }
+}
+
+/// The SQLSTATE by which a standby refuses the primary's text: `invalid_text_representation`. Nothing else in the
+/// statements reads a value out of a text.
+pub(super) const NOT_THE_PRIMARY: &str = "22P02";
+
+/// Both texts of a file.
+///
+/// The condition costs no round trip. Postgres looks at it once, before the first row and also where there is
+/// none (a one-time filter). A condition that were merely false would give no rows, which means "not found".
+macro_rules! sql {
+    ($file:literal) => {
+        Sql {
+            replica: include_str!($file),
+            primary: concat!(
+                "SELECT * FROM (",
+                include_str!($file),
+                ") AS answer WHERE (SELECT CASE WHEN pg_is_in_recovery() \
+                 THEN 'this server is a standby, not the primary' ELSE 'true' END)::boolean"
+            ),
+        }
+    };
+}
+pub(super) use sql;
+
 /// One statement, and so one snapshot.
 pub(super) trait Statement: Send + Sync {
     /// What its rows say.
     type Answer: Send;
 
     /// Its text: it never changes, so that every connection prepares it once.
-    const SQL: &'static str;
+    const SQL: Sql;
 
     /// Adds its arguments.
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q>;

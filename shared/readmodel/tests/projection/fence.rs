@@ -58,7 +58,7 @@ async fn a_term_waits_for_batches_in_flight_and_stops_those_behind() {
 async fn a_stuck_session_cannot_keep_the_name() {
     let (url, id) = (database().await, process(1));
     writer_of(&url, &[id]).await;
-    Projection::take(&url, 1, "other", Holder([9; 16]), Address::new([9; 32])).await.unwrap();
+    take_as(&url, "other", 9).await;
     let mut bystander = url.primary(1).begin().await.unwrap();
     sqlx::query("SELECT fence(2, 1)").execute(&mut *bystander).await.unwrap();
     let stuck = held_open(&url, &row_of(id, 0, 0)).await;

@@ -7,17 +7,21 @@
 )]
 
 mod archived;
+mod demoted;
 mod fence;
+mod identity;
 mod migrations;
 mod moves;
 mod property;
+mod removal;
 mod rows;
+mod twins;
 mod unknown;
 
 use bytes::Bytes;
 use rota_ans104::Address;
-use rota_readmodel::{DatabaseUrl, Holder, Projection, Row, Taken, migrate};
-use rota_schedule::{AssignmentId, ContentHash, Entry, MessageId, ProcessId, Timestamp};
+use rota_readmodel::{DatabaseUrl, Holder, Projection, Row, Taken, adopt, claim, migrate};
+use rota_schedule::{AssignmentId, ContentKey, Entry, MessageId, ProcessId, Timestamp};
 use rota_testkit::postgres::PostgresCluster;
 use std::ops::Range;
 
@@ -25,6 +29,8 @@ use std::ops::Range;
 const WRITER: &str = "test";
 /// Connections of a writer.
 const CONNECTIONS: u32 = 4;
+/// The one wallet of a database.
+const WALLET: Address = Address::new([1; 32]);
 
 /// An empty read model.
 async fn database() -> DatabaseUrl {
@@ -41,8 +47,12 @@ fn sql(url: &DatabaseUrl, query: &str) -> String {
 }
 
 async fn take(url: &DatabaseUrl, holder: u8) -> Taken {
-    let address = Address::new([holder; 32]);
-    Projection::take(url, CONNECTIONS, WRITER, Holder([holder; 16]), address).await.unwrap()
+    take_as(url, WRITER, holder).await
+}
+
+/// Takes a name.
+async fn take_as(url: &DatabaseUrl, name: &str, holder: u8) -> Taken {
+    Projection::take(url, CONNECTIONS, name, Holder([holder; 16]), WALLET).await.unwrap()
 }
 
 /// A writer to which these processes are bound.
@@ -71,7 +81,7 @@ fn row_of(process: ProcessId, nonce: u64, version: u8) -> Row {
         assignment: Bytes::from(vec![version; 1_300]),
         message: Some(Bytes::from(vec![nonce as u8; 1_400])),
     };
-    let content = nonce.is_multiple_of(2).then_some(ContentHash([version; 48]));
+    let content = nonce.is_multiple_of(2).then_some(ContentKey([version; 48]));
     Row { process, entry, content }
 }
 

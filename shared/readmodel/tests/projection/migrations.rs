@@ -57,7 +57,7 @@ async fn starting_again_waits_for_no_batch() {
     let mut batch = url.primary(1).begin().await.unwrap();
     for held in [
         "SELECT fence(1, 1)",
-        "LOCK TABLE entries, bodies, processes, writers, writer_progress IN SHARE ROW EXCLUSIVE MODE",
+        "LOCK TABLE entries, bodies, bodies_by_hash, processes, writers, writer_progress IN SHARE ROW EXCLUSIVE MODE",
     ] {
         sqlx::query(held).execute(&mut *batch).await.unwrap();
     }

@@ -9,8 +9,8 @@ async fn two() -> (DatabaseUrl, Projection, Projection, ProcessId) {
     let (url, id) = (database().await, process(1));
     let source = writer_of(&url, &[id]).await;
     source.project(&rows_of(id, 0..3)).await.unwrap();
-    let target = Projection::take(&url, 2, "other", Holder([9; 16]), Address::new([9; 32])).await;
-    (url, source, target.unwrap().projection, id)
+    let target = take_as(&url, "other", 9).await.projection;
+    (url, source, target, id)
 }
 
 fn states(orders: &[MoveOrder]) -> Vec<(bool, MoveState)> {
@@ -21,7 +21,7 @@ fn states(orders: &[MoveOrder]) -> Vec<(bool, MoveState)> {
 async fn a_process_changes_hands_with_the_promise_under_which_it_was() {
     let (url, source, target, id) = two().await;
     let operator = Operator::new(&url);
-    source.heartbeat(Timestamp(700), Timestamp(300), 1).await.unwrap();
+    source.heartbeat(Timestamp(700), Timestamp(300), Some(1)).await.unwrap();
     let to = "other".parse().unwrap();
     assert_eq!(operator.order_move(&id, &to).await.unwrap(), Ordered::Yes);
     assert_eq!(operator.order_move(&id, &to).await.unwrap(), Ordered::Yes, "once");
@@ -102,8 +102,7 @@ async fn a_zombie_neither_gives_nor_takes() {
     let (url, source, target, id) = two().await;
     let operator = Operator::new(&url);
     operator.order_move(&id, &"other".parse().unwrap()).await.unwrap();
-    let newer = Projection::take(&url, 1, "other", Holder([8; 16]), Address::new([9; 32])).await;
-    let newer = newer.unwrap().projection;
+    let newer = take_as(&url, "other", 8).await.projection;
     let stale = |outcome: Result<(), ModelError>| {
         assert!(matches!(outcome, Err(ModelError::Stale { .. })), "{outcome:?}");
     };
@@ -119,10 +118,12 @@ async fn a_zombie_neither_gives_nor_takes() {
 #[tokio::test]
 async fn a_standby_sees_what_a_writer_has_and_writes_nothing() {
     let (url, source, _target, id) = two().await;
-    source.heartbeat(Timestamp(900), Timestamp(450), 1).await.unwrap();
+    source.heartbeat(Timestamp(900), Timestamp(450), Some(1)).await.unwrap();
     assert!(Projection::observe(&url, 1, "nobody").await.unwrap().is_none());
-    let (seen, uploaded) = Projection::observe(&url, 1, WRITER).await.unwrap().unwrap();
-    assert_eq!(uploaded, Timestamp(450));
+    let observed = Projection::observe(&url, 1, WRITER).await.unwrap().unwrap();
+    assert_eq!(observed.uploaded, Timestamp(450));
+    assert_eq!(observed.database, claim(&url, WALLET).await.unwrap());
+    let seen = observed.projection;
     assert_eq!(seen.heads(None, 9).await.unwrap()[0].process, id);
     assert_eq!(seen.entries(&id, None, 9).await.unwrap().len(), 3);
     let wrote = seen.project(&rows_of(id, 3..4)).await;

@@ -29,9 +29,8 @@ async fn answers_are_lost(proxy: &FaultProxy) {
 async fn a_commit_whose_answer_is_lost_is_there_once() {
     let (proxy, direct, through) = behind_proxy().await;
     let id = process(1);
-    let address = Address::new([1; 32]);
     // One connection, so that each request goes over one that is open and knows its statements.
-    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), address).await.unwrap();
+    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), WALLET).await.unwrap();
     let projection = taken.projection;
     assert!(projection.bind(&id).await.unwrap());
     projection.project(&rows_of(id, 0..1)).await.unwrap();
@@ -49,8 +48,7 @@ async fn a_commit_whose_answer_is_lost_is_there_once() {
 #[tokio::test]
 async fn a_binding_and_a_heartbeat_whose_answers_are_lost_can_be_asked_again() {
     let (proxy, direct, through) = behind_proxy().await;
-    let address = Address::new([1; 32]);
-    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), address).await.unwrap();
+    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), WALLET).await.unwrap();
     let (projection, id) = (taken.projection, process(2));
     projection.bind(&process(1)).await.unwrap();
     answers_are_lost(&proxy).await;
@@ -58,11 +56,11 @@ async fn a_binding_and_a_heartbeat_whose_answers_are_lost_can_be_asked_again() {
     proxy.heal();
     assert_eq!(sql(&direct, "SELECT count(*) FROM processes"), "2");
     assert!(projection.bind(&id).await.unwrap());
-    projection.heartbeat(Timestamp(1), Timestamp(0), 0).await.unwrap();
+    projection.heartbeat(Timestamp(1), Timestamp(0), None).await.unwrap();
     answers_are_lost(&proxy).await;
-    assert!(is_unknown(&projection.heartbeat(Timestamp(2), Timestamp(0), 3).await));
+    assert!(is_unknown(&projection.heartbeat(Timestamp(2), Timestamp(0), Some(3)).await));
     proxy.heal();
-    projection.heartbeat(Timestamp(2), Timestamp(0), 3).await.unwrap();
+    projection.heartbeat(Timestamp(2), Timestamp(0), Some(3)).await.unwrap();
     let shown = sql(&direct, "SELECT closed_timestamp, block_height FROM writer_progress");
     assert_eq!(shown, "2|3");
 }
@@ -99,8 +97,7 @@ async fn a_term_that_was_taken_unheard_is_nobodys() {
     before.bind(&process(1)).await.unwrap();
     proxy.set(Fault::CutAnswers);
     for _ in 0..3 {
-        let address = Address::new([1; 32]);
-        let taken = Projection::take(&through, 2, WRITER, Holder([1; 16]), address).await;
+        let taken = Projection::take(&through, 2, WRITER, Holder([1; 16]), WALLET).await;
         assert!(matches!(taken, Err(ModelError::Unavailable(_))));
     }
     proxy.heal();
@@ -111,8 +108,7 @@ async fn a_term_that_was_taken_unheard_is_nobodys() {
 #[tokio::test]
 async fn silence_ends_and_leaves_no_connection_behind() {
     let (proxy, _, through) = behind_proxy().await;
-    let address = Address::new([1; 32]);
-    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), address).await.unwrap();
+    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), WALLET).await.unwrap();
     let (projection, id) = (taken.projection, process(1));
     projection.bind(&id).await.unwrap();
     proxy.set(Fault::Stall);
@@ -130,8 +126,7 @@ async fn silence_ends_and_leaves_no_connection_behind() {
 #[tokio::test]
 async fn a_request_that_is_given_up_leaves_no_connection_behind() {
     let (proxy, _, through) = behind_proxy().await;
-    let address = Address::new([1; 32]);
-    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), address).await.unwrap();
+    let taken = Projection::take(&through, 1, WRITER, Holder([1; 16]), WALLET).await.unwrap();
     let (projection, id) = (taken.projection, process(1));
     projection.bind(&id).await.unwrap();
     proxy.set(Fault::Stall);

@@ -69,7 +69,7 @@ async fn the_contract_is_kept_with_bodies_in_the_archive() {
     let archived = Archived::new().await;
     let (house, schedules) = (&archived.house, schedules());
     house.commit(&schedules, 10_000).await;
-    assert_eq!(house.primary.sql("rota", "SELECT count(*) FROM bodies"), "0");
+    assert_eq!(house.primary.sql("rota", "SELECT count(*) FROM bodies_by_hash"), "0");
     house.replica.caught_up();
     reader_suite(&archived.reader(), &schedules).await;
     let alone = ReadModelConfig { replicas: Vec::new(), ..archived.config() };
@@ -82,7 +82,7 @@ async fn bodies_from_before_there_was_an_archive_are_read_from_where_they_are() 
     archived.house.writer = archived.house.writer.with_archive(None);
     let (house, schedules) = (&archived.house, schedules());
     house.commit(&schedules[3..4], 10_000).await;
-    assert_eq!(house.primary.sql("rota", "SELECT count(*) FROM bodies"), "1");
+    assert_eq!(house.primary.sql("rota", "SELECT count(*) FROM bodies_by_hash"), "1");
     house.replica.caught_up();
     archived.line.set(Fault::Refuse);
     let (reader, large) = (archived.reader(), &schedules[3]);

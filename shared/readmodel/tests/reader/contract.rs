@@ -7,7 +7,7 @@ use rota_schedule::{
     Bounds, Cursor, Entry, Found, MessageId, Page, PageQuery, ProcessId, ReadError, ScheduleReader,
     SchedulerInfo, Timestamp,
 };
-use rota_testkit::{Model, Schedule, reader_suite, schedules, user};
+use rota_testkit::{Model, Schedule, reader_suite, schedules, user, whole_page};
 
 /// Later than everything in the suite's schedules.
 const AFTER_ALL: u64 = 10_000;
@@ -132,18 +132,13 @@ fn bounds(of: &Schedule) -> Vec<Bounds> {
 async fn compare_with_model(reader: &impl ScheduleReader, schedules: &[Schedule], promised: u64) {
     let model = Model::new(schedules.to_vec(), user().address(), 42);
     for schedule in schedules.iter().take(3) {
-        let id = *schedule.process.as_bytes();
         for bounds in bounds(schedule) {
             for (cursor, limit) in
                 [(Cursor::Nonce, 1), (Cursor::Timestamp, 2), (Cursor::Timestamp, 100)]
             {
-                let query = PageQuery { bounds, cursor, limit };
-                let Some(Found::Page(expected)) = model.find(id, None, query).await.unwrap() else {
-                    panic!("the model has no page");
-                };
-                let Some(Found::Page(found)) = reader.find(id, None, query).await.unwrap() else {
-                    panic!("no page for {query:?}");
-                };
+                let query = PageQuery { bounds, cursor, limit, ..PageQuery::default() };
+                let expected = whole_page(&model, schedule.process, query).await.unwrap();
+                let found = whole_page(reader, schedule.process, query).await.unwrap();
                 // A replica that is behind may show what is closed with its own, older head.
                 let head = if found.closed { found.head } else { expected.head };
                 // The model knows of no promise of the writer's: that may close more, and nothing less.
@@ -200,7 +195,7 @@ async fn a_body_that_is_missing_is_damage_and_not_an_entry_without_message() {
     let schedules = schedules();
     let large = &schedules[3];
     house.commit(&schedules, 0).await;
-    house.primary.sql("rota", "DELETE FROM bodies");
+    house.primary.sql("rota", "DELETE FROM bodies_by_hash");
     let reader = house.primary_reader();
     let id = |message: MessageId| *message.as_bytes();
     let entry = &large.entries[2];

@@ -26,7 +26,7 @@ impl House {
         migrate(&url).await.unwrap();
         let taken = Projection::take(&url, 2, "test", Holder([1; 16]), user().address()).await;
         let writer = taken.unwrap().projection;
-        writer.heartbeat(Timestamp(0), Timestamp(0), HEIGHT).await.unwrap();
+        writer.heartbeat(Timestamp(0), Timestamp(0), Some(HEIGHT)).await.unwrap();
         let replica = block_in_place(|| primary.replica());
         Self { primary, replica, writer }
     }
@@ -80,7 +80,7 @@ impl House {
     }
 
     pub(crate) async fn close(&self, closed: u64) {
-        self.writer.heartbeat(Timestamp(closed), Timestamp(0), HEIGHT).await.unwrap();
+        self.writer.heartbeat(Timestamp(closed), Timestamp(0), Some(HEIGHT)).await.unwrap();
     }
 }
 

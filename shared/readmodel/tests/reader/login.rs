@@ -7,6 +7,7 @@ use rota_schedule::{ReadError, ScheduleReader as _};
 use rota_service::Setting as _;
 use rota_testkit::postgres::AskingForPasswords;
 use rota_testkit::{reader_suite, schedules};
+use std::time::Duration;
 
 const ROLE: &str = "rota_reader_of_tests";
 /// Later than everything in the suite's schedules.
@@ -45,7 +46,8 @@ async fn the_reading_role_answers_everything_and_may_do_nothing_else() {
     let may = |sql: &str| house.primary.sql("rota", sql);
     let tables = "SELECT string_agg(table_name || ' ' || privilege_type, ', ' ORDER BY table_name) \
                   FROM information_schema.role_table_grants WHERE grantee = 'rota_reader_of_tests'";
-    let all = "bodies SELECT, entries SELECT, processes SELECT, writer_progress SELECT";
+    let all = "bodies SELECT, bodies_by_hash SELECT, entries SELECT, processes SELECT, \
+               writer_progress SELECT";
     assert_eq!(may(tables), all);
     let roles = format!(
         "SELECT concat_ws(',', rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, \
@@ -66,7 +68,7 @@ async fn a_login_that_the_grant_would_lock_out_takes_it_back() {
         (ReaderRole::parse(ROLE).unwrap(), |sql: &str| house.primary.sql("rota", sql));
     admin("CREATE ROLE rds_iam; CREATE ROLE maker LOGIN CREATEROLE");
     admin(&format!("CREATE ROLE {ROLE} LOGIN"));
-    for table in ["entries", "bodies", "processes", "writer_progress"] {
+    for table in ["entries", "bodies_by_hash", "bodies", "processes", "writer_progress"] {
         admin(&format!("GRANT SELECT ON {table} TO {ROLE}"));
     }
     let rules = "('host all +rds_iam all reject'), ('host all all all trust'), \
@@ -87,10 +89,11 @@ async fn a_login_that_the_grant_would_lock_out_takes_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_connection_logs_in_with_a_token_of_its_own() {
+async fn every_connection_to_a_server_logs_in_with_the_same_token() {
     let asking = AskingForPasswords::start();
     let url: DatabaseUrl = asking.url("rota_reader:unused").parse().unwrap();
     let login = DatabaseLogin::new(&stand_in("http://127.0.0.1:9").await).unwrap();
+    let mut tokens = Vec::new();
     for _ in 0..2 {
         let (primary, login) = (Some(url.clone()), Some(login.clone()));
         let model = reader(ReadModelConfig { primary, login, ..ReadModelConfig::default() });
@@ -103,5 +106,8 @@ async fn every_connection_logs_in_with_a_token_of_its_own() {
         {
             assert!(token.contains(part), "{token}");
         }
+        tokens.push(token);
+        tokio::time::sleep(Duration::from_millis(1_100)).await; // another second would sign another
     }
+    assert_eq!(tokens[0], tokens[1]);
 }

@@ -7,10 +7,14 @@
 )]
 
 mod archived;
+mod bodies;
 mod concurrent;
 mod contract;
+mod demoted;
 mod failing;
 mod house;
 mod lagging;
 mod login;
 mod random;
+mod retired;
+mod scarce;

@@ -85,9 +85,16 @@ impl Truth {
     fn next_entry(&self, index: usize, random: &mut Random) -> Entry {
         let schedule = &self.schedules[index];
         let nonce = u64::try_from(schedule.entries.len()).unwrap();
-        let elsewhere = random.pick(&self.schedules[1..]).and_then(|other| other.entries.get(1));
-        let (message_id, message) = match elsewhere {
-            Some(entry) if nonce > 0 && index > 0 && random.one_in(4) => (entry.message_id, None),
+        let other = random.pick(&self.schedules[1..]).map_or(&[][..], |other| &other.entries);
+        let (item, assignment) = (other.get(1), random.pick(other));
+        let (message_id, message) = match (item, assignment) {
+            (Some(entry), _) if nonce > 0 && index > 0 && random.one_in(4) => {
+                (entry.message_id, None)
+            }
+            // Anybody may have an assignment assigned, of whatever process.
+            (_, Some(entry)) if nonce > 0 && index > 0 && random.one_in(4) => {
+                (MessageId::new(*entry.assignment_id.as_bytes()), None)
+            }
             _ if nonce == 0 && index > 0 => (schedule.process.into(), Some(bytes(random))),
             _ => (MessageId::new(random.id()), Some(bytes(random))),
         };
@@ -225,5 +232,5 @@ fn query(schedule: &Schedule, now: u64, random: &mut Random) -> PageQuery {
     let cursor = if random.one_in(2) { Cursor::Nonce } else { Cursor::Timestamp };
     let most = if random.one_in(2) { 5 } else { 100 };
     let limit = 1 + u32::try_from(random.below(most)).unwrap();
-    PageQuery { bounds, cursor, limit }
+    PageQuery { bounds, cursor, limit, ..PageQuery::default() }
 }

@@ -8,6 +8,7 @@
 //! Values are trimmed, and an empty one counts as not set: a template that leaves a variable blank
 //! means the default.
 
+mod reference;
 mod setting;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use reference::{is_reference_name, reference_notices};
 pub use setting::{ByteSize, Setting};
 
 /// What a masked value looks like in reports and errors.
@@ -43,6 +45,18 @@ pub enum ConfigError {
         name: &'static str,
         /// What would be right.
         expects: &'static str,
+    },
+    /// A setting of the reference SU restricts access, and rota does not have it.
+    #[error(
+        "{name} is set (in the {from}), but rota does not restrict access by it: {instead}, then remove {name}"
+    )]
+    Unsupported {
+        /// The variable.
+        name: &'static str,
+        /// Where its value came from.
+        from: Source,
+        /// What to do instead.
+        instead: &'static str,
     },
     /// The `.env` file is there but cannot be read.
     #[error("cannot read {}", path.display())]
@@ -101,6 +115,8 @@ pub struct SettingReport {
 #[derive(Default)]
 pub struct Env {
     values: HashMap<String, (OsString, Source)>,
+    /// Names that the `.env` file sets to something, in its order.
+    dotenv: Vec<String>,
     asked: Vec<SettingReport>,
 }
 
@@ -189,6 +205,18 @@ impl Env {
         })
     }
 
+    /// Whether `name` has a value that is not blank. Does not count as asking for it.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|(raw, _)| !is_blank(raw))
+    }
+
+    /// The names that the `.env` file sets to something, whether anybody asks for them or not.
+    #[must_use]
+    pub fn dotenv_names(&self) -> &[String] {
+        &self.dotenv
+    }
+
     /// Every setting asked for so far, in the order of asking.
     #[must_use]
     pub fn report(&self) -> Vec<SettingReport> {
@@ -241,6 +269,9 @@ impl Env {
                 dotenvy::Error::Io(source) => unreadable(source),
                 _ => ConfigError::Malformed { path: path.to_owned(), settings },
             })?;
+            if !value.trim().is_empty() && !self.dotenv.contains(&name) {
+                self.dotenv.push(name.clone());
+            }
             self.put(name, value.into(), Source::DotEnv);
         }
         Ok(())

@@ -1,9 +1,10 @@
-//! The outermost layer of every server: gives each request its trace, and each answer its name.
+//! The outermost layer of every server: gives each request its trace and its log line, and each answer its name.
 
 use super::context::{Incoming, TRACERESPONSE};
+use super::lines::Line;
 use super::span::{Context, scope, within};
 use axum::extract::MatchedPath;
-use axum::http::{Method, Request, Response};
+use axum::http::{Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
@@ -47,10 +48,11 @@ where
     fn call(&mut self, mut request: Request<A>) -> Tracing<S::Future> {
         let context = Context::of(Incoming::of(request.headers_mut()));
         let seen = context.records().then(|| Seen::of(&request));
+        let line = Line::of(&request);
         // A service may do its work before its future is asked for anything.
         let answer = within(Some(context), || self.0.call(request));
         let answer = scope(context, answer);
-        Tracing { answer, context, since: Instant::now(), seen }
+        Tracing { answer, context, since: Instant::now(), seen, line: Some(line) }
     }
 }
 
@@ -91,6 +93,21 @@ pin_project! {
         context: Context,
         since: Instant,
         seen: Option<Seen>,
+        line: Option<Line>,
+    }
+
+    impl<F> PinnedDrop for Tracing<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            tell(this.line, this.context, *this.since, None);
+        }
+    }
+}
+
+/// Writes the line of a request, once.
+fn tell(line: &mut Option<Line>, context: &Context, since: Instant, status: Option<StatusCode>) {
+    if let Some(line) = line.take() {
+        line.write(*context, since, status);
     }
 }
 
@@ -103,9 +120,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx));
+        let status = answer.as_ref().ok().map(Response::status);
+        tell(this.line, this.context, *this.since, status);
         if let Some(seen) = this.seen.take() {
-            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-            seen.end(this.context, *this.since, status);
+            seen.end(this.context, *this.since, status.map(|status| status.as_u16()));
         }
         if let (Ok(answer), Some(value)) = (&mut answer, this.context.header()) {
             answer.headers_mut().insert(TRACERESPONSE, value);

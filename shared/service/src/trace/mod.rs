@@ -11,6 +11,7 @@
 mod context;
 mod export;
 mod layer;
+mod lines;
 mod otlp;
 mod settings;
 mod span;
@@ -19,7 +20,7 @@ pub use context::{AMZN_TRACE_ID, SpanId, TRACEPARENT, TRACERESPONSE, TRACESTATE,
 pub use export::{dropped, flush, init};
 pub use layer::{TraceLayer, Traced, Tracing};
 pub use settings::TraceSettings;
-pub use span::{Context, Outgoing, Value, current, leaf, outgoing, within};
+pub use span::{Context, Outgoing, Value, current, leaf, outgoing, within, within_async};
 
 use axum::http::HeaderValue;
 

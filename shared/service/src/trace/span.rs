@@ -166,6 +166,14 @@ pub fn within<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// The same for what has to be waited for.
+pub async fn within_async<F: Future>(context: Option<Context>, work: F) -> F::Output {
+    match context {
+        Some(context) => scope(context, work).await,
+        None => work.await,
+    }
+}
+
 pub(super) fn scope<F: Future>(
     context: Context,
     work: F,

@@ -16,6 +16,7 @@ mod layers;
 mod leftovers;
 mod limits;
 mod metrics;
+mod request_lines;
 mod settings;
 mod signals;
 mod stopping;

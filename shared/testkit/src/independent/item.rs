@@ -72,18 +72,23 @@ impl JsonItem {
     /// Whether the signature verifies over the fields as shown.
     pub fn signature_verifies(&self) -> bool {
         let data = self.data.as_deref().unwrap_or_default().as_bytes();
-        types(self.owner.len()).iter().any(|scheme| {
-            let hash = deep_hash(&[
-                b"dataitem",
-                b"1",
-                scheme.to_string().as_bytes(),
-                &self.owner,
-                &self.target,
-                &self.anchor,
-                &avro(&self.tags),
-                data,
-            ]);
-            verifies(*scheme, &self.owner, &hash, &self.signature)
+        let closed = avro(&self.tags);
+        // JSON does not tell whether the tags ended with Avro's closing zero.
+        let open = closed.strip_suffix(&[0]).unwrap_or_default();
+        [&closed[..], open].iter().any(|tags| {
+            types(self.owner.len()).iter().any(|scheme| {
+                let hash = deep_hash(&[
+                    b"dataitem",
+                    b"1",
+                    scheme.to_string().as_bytes(),
+                    &self.owner,
+                    &self.target,
+                    &self.anchor,
+                    tags,
+                    data,
+                ]);
+                verifies(*scheme, &self.owner, &hash, &self.signature)
+            })
         })
     }
 }

@@ -88,7 +88,8 @@ impl Checker {
     fn same_owner(&mut self, assignment: &JsonItem) -> Result<(), String> {
         let owner = self.owner.get_or_insert_with(|| assignment.owner_text.clone());
         if *owner != assignment.owner_text {
-            return Err("another scheduler's key signed it".to_owned());
+            let (signer, first) = (&assignment.owner_text, &owner);
+            return Err(format!("assignment {} has key {signer}, not {first}", assignment.id));
         }
         Ok(())
     }
@@ -111,6 +112,9 @@ impl Checker {
         expect("Type", value(7), "Assignment")?;
         expect("Variant", value(8), "ao.TN.1")?;
         let rest = &assignment.tags[TAGS.len()..];
+        if rest.iter().filter(|(name, _)| name == "Exclude").count() == 1 {
+            return Err("a lone Exclude tag ends today's Compute Unit".to_owned());
+        }
         for (index, (name, _)) in rest.iter().enumerate() {
             let wanted = if index == 0 && self.next_nonce > 0 { "Message" } else { "Exclude" };
             expect("tag name", name, wanted)?;

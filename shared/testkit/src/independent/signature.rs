@@ -36,9 +36,27 @@ fn rsa(owner: &[u8], hash: &[u8], signature: &[u8]) -> bool {
 }
 
 fn ed25519(owner: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let Some((r, _)) = signature.split_first_chunk::<32>() else { return false };
+    if is_of_small_order(owner) || is_of_small_order(r) {
+        return false;
+    }
     let Ok(key) = PKey::public_key_from_raw_bytes(owner, Id::ED25519) else { return false };
     let mut verifier = Verifier::new_without_digest(&key).unwrap();
     verifier.verify_oneshot(signature, message).unwrap_or(false)
+}
+
+/// Whether 32 bytes are one of the 8 points whose order divides 8, in any form. Their `y` are 0, 1, -1 and
+/// two more, modulo 2^255 - 19.
+fn is_of_small_order(point: &[u8]) -> bool {
+    let number = |hex| BigNum::from_hex_str(hex).unwrap();
+    let field = number("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed");
+    let order_8 = number("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826");
+    let mut bytes: Vec<u8> = point.iter().rev().copied().collect();
+    bytes[0] &= 0x7f;
+    let (y, zero, one) = (BigNum::from_slice(&bytes).unwrap(), number("0"), number("1"));
+    let negative = |y: &BigNum| &field - y;
+    [negative(&order_8), negative(&one), negative(&zero), &field + &one, order_8, zero, one]
+        .contains(&y)
 }
 
 fn ethereum(owner: &[u8], hash: &[u8], signature: &[u8]) -> bool {
@@ -59,8 +77,11 @@ fn typed_ethereum(owner: &[u8], hash: &[u8], signature: &[u8]) -> bool {
 }
 
 fn recover(digest: [u8; 32], signature: &[u8]) -> Option<PublicKey> {
-    let v = *signature.get(64)?;
-    let recovery = if v % 27 == 0 { RecoveryId::Zero } else { RecoveryId::One };
+    let recovery = match *signature.get(64)? {
+        27 => RecoveryId::Zero,
+        28 => RecoveryId::One,
+        _ => return None,
+    };
     let signature =
         RecoverableSignature::from_compact(signature[..64].try_into().ok()?, recovery).ok()?;
     signature.recover_ecdsa(Message::from_digest(digest)).ok()

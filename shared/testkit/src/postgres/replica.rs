@@ -55,6 +55,12 @@ impl Replica {
         );
     }
 
+    /// Makes it a primary of its own, and waits until it is.
+    pub fn promote(&self) {
+        let promoted = self.sql("postgres", "SELECT pg_promote()");
+        assert_eq!(promoted, "t", "the replica is not promoted");
+    }
+
     /// Kills all its processes.
     pub fn kill(&self) {
         self.server.stop(Stop::Kill);

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod leases;
+mod removing;
 mod writers;
 
 /// Runs tests of this suite over both stores.
@@ -36,6 +37,10 @@ over_both! {
     leases: whoever_took_a_lease_and_did_not_hear_of_it_asks_again,
     leases: a_beat_by_anybody_but_the_holder_changes_nothing,
     leases: a_lease_that_was_given_back_stays_so_until_it_is_taken,
+    removing: writer_that_is_removed_is_gone_until_it_comes_back,
+    removing: writer_that_lives_or_has_processes_is_not_removed,
+    removing: nothing_is_bound_to_a_writer_that_is_removed_at_the_same_time,
+    removing: writer_that_starts_while_it_is_removed_can_be_bound_to,
     writers: writers_are_listed_by_name_and_found_by_name,
     writers: what_a_holder_says_of_itself_is_known,
     writers: a_policy_is_kept_as_it_was_set,

@@ -1,140 +1,10 @@
-//! Tags: an Avro array of `{name: string, value: string}` (ANS-104 §2.2, Avro 1.8 "binary encoding").
-//!
-//! Decoding takes every layout Avro allows (several blocks, negative counts with a byte size) and
-//! borrows from the input; nothing is allocated. Encoding writes what arbundles writes: one block
-//! and a terminator, and no bytes at all for no tags.
+//! Decoding: tags one by one from bytes that may be anything.
 
+use super::{TAGS_MAX, Tag, TagError, check_name, check_value, within};
 use std::str;
 
-/// How many tags an item may have.
-pub const TAGS_MAX: usize = 128;
-/// How long the name of a tag may be, in bytes.
-pub const TAG_NAME_BYTES_MAX: usize = 1024;
-/// How long the value of a tag may be, in bytes.
-pub const TAG_VALUE_BYTES_MAX: usize = 3072;
 /// The most bytes of a variable-length number: 64 bits, 7 to a byte.
 const LONG_BYTES_MAX: u32 = 10;
-
-/// A tag, borrowed from its item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tag<'a> {
-    /// Its name; may occur more than once in an item.
-    pub name: &'a str,
-    /// Its value.
-    pub value: &'a str,
-}
-
-/// Why bytes are not tags, or why tags may not be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TagError {
-    /// The tag bytes end inside a tag, or before the terminator.
-    #[error("tags are cut short")]
-    Truncated,
-    /// A number has more than 64 bits.
-    #[error("a number in the tags has more than 64 bits")]
-    NumberTooLong,
-    /// A name, value or block has a negative length.
-    #[error("a length in the tags is negative")]
-    NegativeLength,
-    /// A block ends elsewhere than its byte size says.
-    #[error("a block of tags is not as long as it says")]
-    BlockSize,
-    /// More than [`TAGS_MAX`] tags.
-    #[error("{count} tags are more than {TAGS_MAX}")]
-    TooMany {
-        /// How many there are, at least.
-        count: u64,
-    },
-    /// A name longer than [`TAG_NAME_BYTES_MAX`].
-    #[error("tag name of {len} bytes is longer than {TAG_NAME_BYTES_MAX}")]
-    NameTooLong {
-        /// Its length in bytes.
-        len: u64,
-    },
-    /// A value longer than [`TAG_VALUE_BYTES_MAX`].
-    #[error("tag value of {len} bytes is longer than {TAG_VALUE_BYTES_MAX}")]
-    ValueTooLong {
-        /// Its length in bytes.
-        len: u64,
-    },
-    /// A name or value that is not UTF-8.
-    #[error("tag name or value is not utf-8")]
-    NotUtf8,
-    /// The item's header announced another number of tags.
-    #[error("{found} tags where the header says {header}")]
-    CountMismatch {
-        /// The number in the header.
-        header: usize,
-        /// The number of tags that are there.
-        found: usize,
-    },
-    /// Bytes are left after the terminator.
-    #[error("{len} bytes are left after the tags")]
-    TrailingBytes {
-        /// How many.
-        len: usize,
-    },
-}
-
-/// Encodes tags as arbundles does. Limits are not checked: see [`check`].
-#[must_use]
-pub fn encode<S: AsRef<str>>(tags: &[(S, S)]) -> Vec<u8> {
-    if tags.is_empty() {
-        return Vec::new();
-    }
-    let text: usize =
-        tags.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
-    // A length of up to 8,191 bytes takes two bytes; longer ones only let the buffer grow.
-    let mut out = Vec::with_capacity(text + 4 * tags.len() + 3);
-    put_len(&mut out, tags.len());
-    for (name, value) in tags {
-        put_text(&mut out, name.as_ref());
-        put_text(&mut out, value.as_ref());
-    }
-    out.push(0);
-    out
-}
-
-/// Holds tags against the limits of ANS-104.
-///
-/// # Errors
-/// The first limit that is broken.
-pub fn check<S: AsRef<str>>(tags: &[(S, S)]) -> Result<(), TagError> {
-    if tags.len() > TAGS_MAX {
-        return Err(TagError::TooMany { count: tags.len() as u64 });
-    }
-    tags.iter().try_for_each(|(name, value)| {
-        check_name(name.as_ref().len() as u64)?;
-        check_value(value.as_ref().len() as u64).map(drop)
-    })
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_len(out, text.len());
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// A non-negative number, zig-zag encoded: twice its value, 7 bits to a byte, lowest first.
-fn put_len(out: &mut Vec<u8>, len: usize) {
-    let mut value = (len as u64) << 1;
-    while value > 0x7f {
-        out.push(0x80 | (value & 0x7f) as u8);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn check_name(len: u64) -> Result<usize, TagError> {
-    within(len, TAG_NAME_BYTES_MAX).ok_or(TagError::NameTooLong { len })
-}
-
-fn check_value(len: u64) -> Result<usize, TagError> {
-    within(len, TAG_VALUE_BYTES_MAX).ok_or(TagError::ValueTooLong { len })
-}
-
-fn within(len: u64, max: usize) -> Option<usize> {
-    usize::try_from(len).ok().filter(|len| *len <= max)
-}
 
 /// A name and a value as the bytes that they are in the item.
 pub(crate) type RawTag<'a> = (&'a [u8], &'a [u8]);
@@ -251,7 +121,8 @@ impl<'a> TagReader<'a> {
         if self.after_block.take().is_some_and(|rest| rest != self.rest.len()) {
             return Err(TagError::BlockSize);
         }
-        let count = self.long()?;
+        // The end of the bytes closes the tags as a zero does.
+        let count = if self.rest.is_empty() { 0 } else { self.long()? };
         if count == 0 {
             self.done = true;
             return match self.rest.len() {
@@ -304,6 +175,7 @@ impl<'a> TagReader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, check, encode, encode_open};
     use super::*;
     use proptest::prelude::*;
 
@@ -319,14 +191,6 @@ mod tests {
 
     fn owned(tags: &[(&str, &str)]) -> Vec<(String, String)> {
         tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn writes_one_block_and_a_terminator() {
-        assert_eq!(encode(&[("a", "bc")]), [2, 2, b'a', 4, b'b', b'c', 0]);
-        assert!(encode::<&str>(&[]).is_empty());
-        let long = "x".repeat(64);
-        assert_eq!(encode(&[("", long.as_str())])[..4], [2, 0, 0x80, 1]);
     }
 
     #[test]
@@ -347,9 +211,28 @@ mod tests {
     }
 
     #[test]
+    fn end_of_bytes_closes_tags_like_a_zero() {
+        let tags = owned(&[("a", "b"), ("c", "d")]);
+        let one_block = [4, 2, b'a', 2, b'b', 2, b'c', 2, b'd'];
+        let two_blocks = [2, 2, b'a', 2, b'b', 2, 2, b'c', 2, b'd'];
+        let sized = [3, 16, 2, b'a', 2, b'b', 2, b'c', 2, b'd'];
+        for bytes in [&one_block[..], &two_blocks, &sized] {
+            assert_eq!(decode(bytes), Ok(tags.clone()), "{bytes:?}");
+            assert_eq!(decode(&[bytes, &[0]].concat()), Ok(tags.clone()), "{bytes:?}");
+            assert_eq!(Tags::new(bytes, 2).count(), 2);
+        }
+        assert_eq!(encode_open(&tags), one_block);
+        // A block that says it is longer than what is there.
+        assert_eq!(decode(&[1, 10, 2, b'a', 2, b'b']), Err(TagError::Truncated));
+        // A block that says it is shorter.
+        assert_eq!(decode(&[1, 6, 2, b'a', 4, b'b', b'c']), Err(TagError::BlockSize));
+    }
+
+    #[test]
     fn names_what_is_wrong() {
-        let cases: [(&[u8], TagError); 13] = [
-            (&[2, 2, b'a', 2, b'b'], TagError::Truncated),
+        let cases: [(&[u8], TagError); 14] = [
+            (&[4, 2, b'a', 2, b'b'], TagError::Truncated),
+            (&[2, 2, b'a', 2, b'b', 0x80], TagError::Truncated),
             (&[2, 2, b'a', 9, b'b', 0], TagError::NegativeLength),
             (&[2, 2, b'a', 4, b'b'], TagError::Truncated),
             (&[2, 1, 0], TagError::NegativeLength),
