@@ -99,6 +99,7 @@ impl InProcess {
         let parts = WriterParts {
             ledger: ledger.clone(),
             database,
+            cache: None,
             membership: None,
             signer: scheduler_wallet(),
             clock,

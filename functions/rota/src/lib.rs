@@ -20,6 +20,7 @@ mod router;
 mod scheduler;
 mod server;
 mod settings;
+mod shortage;
 mod status;
 mod verify;
 mod vitals;

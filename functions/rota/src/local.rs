@@ -7,12 +7,22 @@ use crate::notices::{self, Server};
 use crate::output;
 use crate::scheduler::{self, Base, Scheduler};
 use crate::settings::{Settings, environment};
+use crate::shortage;
+use axum::Router;
 use clap::Args;
 use rota_ledger::Ledger;
+use rota_schedule::DatabaseId;
 use rota_service::Stop;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often it is tried to open the ledger again before the process ends with the reason.
+const REOPENINGS_MAX: u32 = 10;
+/// So much longer is each pause before the next try.
+const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 
 /// Flags of all that looks at a scheduler's settings.
 #[derive(Args, Default)]
@@ -55,16 +65,87 @@ async fn serve(mut settings: Settings, said: &IdentityArgs) -> anyhow::Result<()
         Some(url) => identity::of_database(url, found.shared()?.address(), said).await?,
         None => None,
     };
-    let mut base = Base::open(&mut settings, known).await?;
+    let base = Base::open(&mut settings, known).await?;
     let wallet = identity::wallet_for(&base.ledger, found)?;
     identity::of_ledger(&base.ledger, wallet.address(), database.as_ref(), known, said).await?;
     let announcement = Announcement::of(&settings, &wallet, server.local_addr());
     let without = settings.writer.without_height;
-    base.log(&settings, &stop);
-    let (scheduler, app) = Scheduler::start(settings, wallet.wallet, base, None, &stop).await?;
+    let (mut run, mut scheduler, mut app) = begin(base, &settings, &wallet, &stop).await?;
     announcement.print(&scheduler.ledger, &height::shown(scheduler.height.get(), without))?;
-    server.run(app, stop.wait()).await?;
-    scheduler.finish().await
+    let mut door = Some(server);
+    while let Some(server) = &door {
+        let shortage =
+            shortage::end_when_over(scheduler.ledger.clone(), &settings.data_dir, run.clone());
+        let shortage = tokio::spawn(shortage);
+        let mut serving = tokio::spawn(server.again()?.run(app, run.wait()));
+        tokio::select! {
+            biased;
+            () = run.wait() => {}
+            served = &mut serving => return Ok(served??), // the socket is lost
+        }
+        if stop.is_triggered() {
+            door = None; // nobody is to wait for another run
+        }
+        serving.await??;
+        shortage.await?;
+        if door.is_none() {
+            return scheduler.finish().await;
+        }
+        scheduler.give_up().await;
+        (run, scheduler, app) = begin_again(&mut settings, known, &wallet, &stop).await?;
+    }
+    Ok(())
+}
+
+/// A run ends with the process, or when the ledger has to be opened again.
+type Run = (Stop, Scheduler, Router);
+
+async fn begin(
+    mut base: Base,
+    settings: &Settings,
+    wallet: &SchedulerWallet,
+    stop: &Stop,
+) -> anyhow::Result<Run> {
+    let run = stop.child();
+    base.log(settings, &run);
+    let (settings, wallet) = (settings.clone(), wallet.wallet.clone());
+    // Boxed: all that a start does is in it.
+    match Box::pin(Scheduler::start(settings, wallet, base, None, &run)).await {
+        Ok((scheduler, app)) => Ok((run, scheduler, app)),
+        Err(error) => {
+            run.trigger(); // what has begun lets go of the ledger
+            Err(error)
+        }
+    }
+}
+
+/// Begins as after a restart of the process. Requests wait in the queue of the socket meanwhile.
+async fn begin_again(
+    settings: &mut Settings,
+    known: Option<DatabaseId>,
+    wallet: &SchedulerWallet,
+    stop: &Stop,
+) -> anyhow::Result<Run> {
+    let mut attempt = 0;
+    loop {
+        let begun = match Base::open(settings, known).await {
+            Ok(base) => begin(base, settings, wallet, stop).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(run) => {
+                tracing::info!("the ledger is open again");
+                return Ok(run);
+            }
+            Err(error) if attempt < REOPENINGS_MAX && !stop.is_triggered() => {
+                let reason = format!("{error:#}");
+                tracing::warn!(reason, attempt, "the ledger could not be opened again");
+                sleep(REOPEN_PAUSE * attempt).await;
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What a person is told when the scheduler is ready.

@@ -16,7 +16,9 @@ use prometheus_client::registry::Registry;
 use rota_directory::DirectorySettings;
 use rota_route::{RouteConfig, RouteMetrics, RouteState};
 use rota_service::trace::{self, TraceSettings};
-use rota_service::{Env, HttpMetrics, LogFormat, Server, ServerLimits, Stop, layers, logs};
+use rota_service::{
+    Env, HttpMetrics, LogFormat, OpenFiles, Server, ServerLimits, Stop, layers, logs,
+};
 use rota_wire::ApiError;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
@@ -91,13 +93,17 @@ pub(crate) fn run(args: &RouterArgs) -> anyhow::Result<ExitCode> {
     }
     logs::init(settings.log_format, &settings.log_filter)?;
     notices::log(&notices);
-    tokio::runtime::Runtime::new()?.block_on(serve(settings))?;
+    let files = OpenFiles::raise()?;
+    let connections_max = files.routed();
+    tracing::info!(open_files = files.max, connections_max, "files that may be open");
+    tokio::runtime::Runtime::new()?.block_on(serve(settings, connections_max))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings, connections_max: usize) -> anyhow::Result<()> {
     trace::init(&settings.traces)?;
-    let server = Server::bind(settings.address, ServerLimits::default())
+    let limits = ServerLimits { connections_max, ..ServerLimits::default() };
+    let server = Server::bind(settings.address, limits)
         .with_context(|| format!("cannot listen on {}", settings.address))?;
     let stop = Stop::on_signals()?;
     let directory = settings.directory.open().await?;

@@ -13,14 +13,15 @@ use prometheus_client::registry::Registry;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rota_ans104::{Address, Signer, Wallet};
-use rota_ledger::{Ledger, LedgerOptions};
-use rota_permaweb::{Bundler, BundlerConfig, Gateway, HeightCache};
+use rota_ledger::{Ledger, LedgerOptions, OPEN_TABLES_MAX};
+use rota_permaweb::{Bundler, BundlerConfig, Cache, Gateway, HeightCache};
 use rota_read::ReadState;
 use rota_readmodel::{ReadModel, ReadModelConfig};
 use rota_schedule::{Clock, DatabaseId, PAGE_BYTES_MAX, SystemClock};
-use rota_service::{HttpMetrics, Server, ServerLimits, Stop, logs, trace};
+use rota_service::{HttpMetrics, OpenFiles, Server, ServerLimits, Stop, logs, trace};
 use rota_writer::{
-    Archiver, Database, Membership, Uploader, UploaderParts, Writer, WriterMetrics, WriterParts,
+    Archiver, CacheQueue, Cacher, Database, Membership, Uploader, UploaderParts, Writer,
+    WriterMetrics, WriterParts,
 };
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
     let _failpoints = fail::FailScenario::setup();
     logs::init(settings.log_format, &settings.log_filter)?;
     notices::log(notices);
+    let files = OpenFiles::raise()?;
+    tracing::info!(open_files = files.max, shares = ?files.shares(), "files that may be open");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.writer.cpus.max(ASYNC_THREADS_MIN))
         .enable_all()
@@ -61,7 +64,8 @@ pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
 
 /// Listens where the settings say.
 pub(crate) fn bind(settings: &Settings) -> anyhow::Result<Server> {
-    let limits = ServerLimits { drain: DRAIN, ..ServerLimits::default() };
+    let connections_max = OpenFiles::limit().shares().connections;
+    let limits = ServerLimits { drain: DRAIN, connections_max, ..ServerLimits::default() };
     Server::bind(settings.address, limits)
         .with_context(|| format!("cannot listen on {}", settings.address))
 }
@@ -95,7 +99,10 @@ impl Base {
         let dir = settings.ledger_dir();
         let metrics = writer_metrics.clone();
         let observe = Arc::new(move |commit| metrics.observe_commit(&commit));
-        let options = LedgerOptions { observe: Some(observe), ..LedgerOptions::default() };
+        let tables = u32::try_from(OpenFiles::limit().shares().tables).unwrap_or(u32::MAX);
+        let open_tables = tables.min(OPEN_TABLES_MAX);
+        let options =
+            LedgerOptions { observe: Some(observe), open_tables, ..LedgerOptions::default() };
         let ledger = Ledger::open(&dir, options)
             .with_context(|| format!("cannot open the ledger {}", dir.display()))?;
         let vitals = Vitals::new(VitalsOf {
@@ -138,6 +145,7 @@ impl Scheduler {
         let Base { mut registry, http, writer_metrics, ledger, vitals, log } = base;
         let archiver = archiver(&settings, &ledger).await;
         let database = database(&settings, &ledger, wallet.address(), &writer_metrics).await?;
+        let (cacher, cache) = cacher(&settings, &ledger, &writer_metrics)?.unzip();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer: Arc<dyn Signer> = wallet;
         let gateway = Gateway::new(settings.gateway)?;
@@ -149,6 +157,7 @@ impl Scheduler {
             WriterParts {
                 ledger: ledger.clone(),
                 database: database.clone(),
+                cache,
                 membership,
                 signer: signer.clone(),
                 clock: clock.clone(),
@@ -170,6 +179,7 @@ impl Scheduler {
             let uploader = uploader(upload, gateway.clone(), &ledger, &signer, &writer_metrics)?;
             tasks.push(tokio::spawn(uploader.run(stop.clone())));
         }
+        tasks.extend(cacher.map(|cacher| tokio::spawn(cacher.run(stop.clone()))));
         if let Some(archiver) = archiver {
             let (interval, metrics) = (settings.checkpoint_interval, writer_metrics.clone());
             tasks.push(tokio::spawn(archiver.run(database, interval, metrics, stop.clone())));
@@ -196,6 +206,14 @@ impl Scheduler {
         tokio::task::spawn_blocking(move || ledger.close()).await??;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// The same of a scheduler whose ledger has failed, so that the ledger can be opened again.
+    pub(crate) async fn give_up(self) {
+        if let Err(error) = self.finish().await {
+            let reason = format!("{error:#}");
+            tracing::info!(reason, "a scheduler whose ledger had failed has ended");
+        }
     }
 }
 
@@ -262,4 +280,15 @@ fn uploader(
         metrics: metrics.clone(),
         seed: rand::make_rng::<StdRng>().random(),
     }))
+}
+
+/// What shows a cache node everything that is committed, if uploads are on.
+fn cacher(
+    settings: &Settings,
+    ledger: &Ledger,
+    metrics: &WriterMetrics,
+) -> anyhow::Result<Option<(Cacher, CacheQueue)>> {
+    let config = settings.upload.as_ref().and_then(|upload| upload.cache.clone());
+    let Some(config) = config else { return Ok(None) };
+    Ok(Some(Cacher::new(Cache::new(config)?, ledger.clone(), metrics.clone())))
 }

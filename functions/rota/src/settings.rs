@@ -6,7 +6,10 @@ use crate::height;
 use crate::local::LocalArgs;
 use anyhow::Context as _;
 use rota_archive::ArchiveSettings;
-use rota_permaweb::{DELIVERY_TIMEOUT_DEFAULT, GatewayConfig, REQUEST_TIMEOUT_DEFAULT};
+use rota_permaweb::{
+    CACHE_TIMEOUT_DEFAULT, CacheConfig, DELIVERY_TIMEOUT_DEFAULT, GatewayConfig,
+    REQUEST_TIMEOUT_DEFAULT,
+};
 use rota_readmodel::ReadModelConfig;
 use rota_service::emf::Namespace;
 use rota_service::trace::TraceSettings;
@@ -21,6 +24,8 @@ use std::time::Duration;
 use url::Url;
 
 const ARWEAVE_NET: &str = "https://arweave.net";
+/// The cache node that the reference shows every upload.
+const CACHE_NODE: &str = "https://cache.forward.computer";
 const PORT_DEFAULT: u16 = 9000;
 /// A writer that is the only one needs no name of its own.
 pub(crate) const WRITER_NAME_DEFAULT: &str = "main";
@@ -32,6 +37,27 @@ pub(crate) struct UploadSettings {
     pub(crate) url: Url,
     pub(crate) mode: UploadMode,
     pub(crate) timeout: Duration,
+    /// Who is shown what is committed.
+    pub(crate) cache: Option<CacheConfig>,
+}
+
+/// Where committed items are shown, as a setting.
+struct CacheSetting(Option<Url>);
+
+impl Setting for CacheSetting {
+    const EXPECTS: &'static str = "a URL, or off";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text == "off" {
+            Some(Self(None))
+        } else {
+            <Url as Setting>::parse(text).map(|url| Self(Some(url)))
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map_or_else(|| "off".to_owned(), Setting::show)
+    }
 }
 
 /// The writer's upload mode as a setting.
@@ -236,9 +262,13 @@ fn databases(
     Ok(Some((database, read)))
 }
 
-fn upload(env: &mut Env) -> Result<Option<UploadSettings>, ConfigError> {
+fn upload(env: &mut Env) -> anyhow::Result<Option<UploadSettings>> {
     let url: Option<Url> = env.get("UPLOAD_NODE_URL")?;
     let mode = env.or("UPLOAD_MODE", ModeSetting::default())?.0;
     let timeout = env.or("UPLOAD_TIMEOUT", DELIVERY_TIMEOUT_DEFAULT)?;
-    Ok(url.map(|url| UploadSettings { url, mode, timeout }))
+    // Without uploads nothing leaves the machine, whatever this says.
+    let default = if url.is_some() { Some(Url::parse(CACHE_NODE)?) } else { None };
+    let cache = env.or("CACHE_URL", CacheSetting(default))?.0;
+    let cache = cache.map(|url| CacheConfig { url, timeout: CACHE_TIMEOUT_DEFAULT });
+    Ok(url.map(|url| UploadSettings { url, mode, timeout, cache }))
 }

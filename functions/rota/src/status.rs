@@ -48,6 +48,9 @@ struct Numbers {
     projection_rows: Option<u64>,
     /// Since its start.
     requests: Option<u64>,
+    /// Files and sockets that it has open, and may have open.
+    open_files: Option<u64>,
+    open_files_max: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +108,8 @@ impl Numbers {
             writer_term: sum(text, "rota_writer_term"),
             projection_rows: sum(text, "rota_projection_rows"),
             requests: sum(text, "rota_http_requests_total"),
+            open_files: sum(text, "rota_open_files"),
+            open_files_max: sum(text, "rota_open_files_max"),
         }
     }
 }
@@ -116,7 +121,8 @@ fn sum(text: &str, name: &str) -> Option<u64> {
         let rest = line.strip_prefix(name)?;
         // The value is what follows the labels, or the name where there are none.
         let value = rest.strip_prefix(' ').or_else(|| rest.rsplit_once("} ").map(|(_, v)| v))?;
-        value.split(' ').next()?.parse::<u64>().ok()
+        let value = value.split(' ').next()?;
+        value.strip_suffix(".0").unwrap_or(value).parse::<u64>().ok()
     });
     values.reduce(u64::saturating_add)
 }
@@ -139,6 +145,8 @@ fn print(status: &Status) {
     show("requests", numbers.requests.map(since_start));
     show("lanes", numbers.lanes_active.map(|number| format!("{} active", thousands(number))));
     show("database", numbers.writer_term.and_then(|term| database(term, numbers.projection_rows)));
+    let files = numbers.open_files.zip(numbers.open_files_max);
+    show("files", files.map(|(now, max)| format!("{} of {} open", thousands(now), thousands(max))));
     show("outbox", numbers.outbox_depth.map(|depth| outbox(depth, numbers.outbox_age_seconds)));
 }
 
@@ -172,11 +180,14 @@ mod tests {
             rota_outbox_depth_max 99\n\
             rota_http_requests_total{method=\"GET\",route=\"/{id}\",status=\"200\"} 5\n\
             rota_http_requests_total{method=\"POST\",route=\"/\",status=\"200\"} 7 # {} 1.0\n\
+            rota_open_files 120.0\nrota_open_files_max 1024.0\n\
             rota_entries_committed_total 1234567\n# EOF\n";
         let expected = Numbers {
             entries_committed: Some(1_234_567),
             outbox_depth: Some(12),
             requests: Some(12),
+            open_files: Some(120),
+            open_files_max: Some(1_024),
             ..Numbers::default()
         };
         assert_eq!(Numbers::read(text), expected);

@@ -9,6 +9,7 @@
 //! It must not know stores, schedules or keys: only the head of an item, and a `Directory`.
 
 mod config;
+mod follow;
 mod metrics;
 mod origin;
 mod owners;

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 type Label = [(&'static str, &'static str); 1];
 
 /// Why what was passed on had no answer.
-const UPSTREAM_WHYS: [&str; 4] = ["circle", "unreachable", "broken", "late"];
+const UPSTREAM_WHYS: [&str; 5] = ["circle", "no_files", "unreachable", "broken", "late"];
 
 /// Counters of a router. Clones count into the same.
 #[derive(Clone, Debug, Default)]

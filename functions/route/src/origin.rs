@@ -67,6 +67,12 @@ impl Origin {
         self.is_tls
     }
 
+    /// Whether a `Location` leads to this server.
+    pub(crate) fn leads(&self, location: &str) -> bool {
+        let rest = location.strip_prefix(&*self.base);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    }
+
     /// Path and query of a request at this server, as received.
     ///
     /// # Errors
@@ -108,6 +114,18 @@ fn path_and_query(asked: &Uri) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_leads_to_the_server_that_it_names_and_no_other() {
+        let origin: Origin = "http://w.example:81".parse().unwrap();
+        for location in ["http://w.example:81", "http://w.example:81/", "http://w.example:81/?a=b"]
+        {
+            assert!(origin.leads(location), "{location}");
+        }
+        for location in ["", "/", "http://w.example:811/", "http://w.example:81@evil.example/"] {
+            assert!(!origin.leads(location), "{location}");
+        }
+    }
 
     fn location(origin: &str, asked: &str) -> String {
         let origin: Origin = origin.parse().unwrap();

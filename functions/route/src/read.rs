@@ -39,7 +39,7 @@ pub(crate) async fn address<D: Directory>(
 ) -> Result<Response, ApiError> {
     let (asked, _) = request.into_parts();
     if let Some(reader) = reader(&state) {
-        return state.pass(&reader, &asked, Passing::none()).await;
+        return state.ask(&reader, &asked).await;
     }
     let subject = Subject::of(&asked, Subject::Nothing)?;
     if let Subject::Process(process) = subject
@@ -48,7 +48,7 @@ pub(crate) async fn address<D: Directory>(
         return state.hand(&owner, &asked).await;
     }
     let to = state.answerer(subject).await?;
-    state.pass(&to, &asked, Passing::none()).await
+    state.ask(&to, &asked).await
 }
 
 /// What is about no process: `GET /timestamp`, the explorer (which then asks whoever served it, so that its

@@ -22,6 +22,8 @@ const SMALL_SPAWNS_BYTES_MAX: usize = 32 << 20;
 const LARGE_SPAWNS_BYTES_MAX: usize = 128 << 20;
 /// Signatures that are verified at once, unless the machine says how many processors it has.
 const VERIFIERS_FALLBACK: usize = 2;
+/// How long the owner of a process is believed if that writer shows no sign of life.
+const SILENT_AGE_MAX: Duration = Duration::from_secs(1);
 /// How often a router that runs all the time looks at the list of writers.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How old the list of writers may be in a healthy router.
@@ -100,9 +102,18 @@ impl<D: Directory> RouteState<D> {
     /// # Errors
     /// It is not known, and the directory does not answer.
     pub(crate) async fn owner(&self, process: ProcessId) -> Result<Option<WriterName>, ApiError> {
+        self.owner_as_of(process, self.config.owner_age_max).await
+    }
+
+    /// The same; what was found out is believed for `age_max`.
+    async fn owner_as_of(
+        &self,
+        process: ProcessId,
+        age_max: Duration,
+    ) -> Result<Option<WriterName>, ApiError> {
         let known = self.owners.get(&process);
         if let Some(known) = &known
-            && known.is_fresh(self.config.owner_age_max)
+            && known.is_fresh(age_max)
         {
             self.metrics.looked_up(Source::Cache);
             return Ok(known.owner.clone());
@@ -134,7 +145,13 @@ impl<D: Directory> RouteState<D> {
     /// The process is unknown, or its writer shows no sign of life.
     pub(crate) async fn owner_target(&self, process: ProcessId) -> Result<Target, ApiError> {
         self.ready().await?;
-        let owner = self.owner(process).await?.ok_or(Refusal::ProcessUnknown(process))?;
+        let unknown = Refusal::ProcessUnknown(process);
+        let owner = self.owner(process).await?.ok_or_else(|| unknown.clone())?;
+        if let Some(target) = self.writers.target(&owner) {
+            return Ok(target);
+        }
+        // Its processes may have been moved before it went.
+        let owner = self.owner_as_of(process, SILENT_AGE_MAX).await?.ok_or(unknown)?;
         self.living(&owner)
     }
 
@@ -165,7 +182,7 @@ impl<D: Directory> RouteState<D> {
     ) -> Result<Response, ApiError> {
         match self.config.mode {
             RouteMode::Redirect => point(to, asked),
-            RouteMode::Proxy => self.pass(to, asked, Passing::none()).await,
+            RouteMode::Proxy => self.ask(to, asked).await,
         }
     }
 
@@ -189,6 +206,9 @@ impl<D: Directory> RouteState<D> {
             PassError::Body(Fault::Stalled) => return ApiError::Body("it was sent too slowly"),
             PassError::Body(Fault::Broken) => return ApiError::Body("the connection broke"),
             PassError::Circle => ("circle", ApiError::BadGateway(title)),
+            PassError::NoFiles(_) => {
+                ("no_files", ApiError::Busy("too many connections are open at this router"))
+            }
             PassError::Unreachable(_) => {
                 if let Some(writer) = &to.writer {
                     self.writers.suspect(writer);

@@ -7,7 +7,7 @@ use crate::writers::Target;
 use crate::{RouteMode, RouteState};
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header, request};
+use axum::http::{HeaderMap, header, request};
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::Body as _;
@@ -155,30 +155,6 @@ impl<D: Directory> RouteState<D> {
             BodyError::PeerFull => {
                 ApiError::Busy("too many bytes of spawns from your address are in flight here")
             }
-        }
-    }
-
-    /// Passes a write on to a writer. If that one points elsewhere, because the process was moved, it goes
-    /// there once, provided that `again` is its whole body; else the client is pointed there.
-    async fn deliver(
-        &self,
-        process: ProcessId,
-        to: &Target,
-        asked: &request::Parts,
-        body: Passing,
-        again: Option<Bytes>,
-    ) -> Result<Response, ApiError> {
-        let answer = self.pass(to, asked, body).await?;
-        if answer.status() != StatusCode::TEMPORARY_REDIRECT {
-            return Ok(answer);
-        }
-        self.owners.forget(&process);
-        let Some(again) = again else { return Ok(answer) };
-        match self.owner_target(process).await {
-            Ok(now) if now.origin != to.origin => {
-                self.pass(&now, asked, Passing::whole(again)).await
-            }
-            Ok(_) | Err(_) => Ok(answer),
         }
     }
 }

@@ -132,6 +132,14 @@ impl Writers {
         seen.view.writer(name).and_then(|writer| living(&seen.view, writer))
     }
 
+    /// The writer that a `Location` leads to, if it shows signs of life.
+    pub(crate) fn led_to(&self, location: &str) -> Option<Target> {
+        let seen = self.seen.lock();
+        let living = |writer| living(&seen.view, writer);
+        let mut targets = seen.view.writers().iter().filter_map(living);
+        targets.find(|target| target.origin.leads(location))
+    }
+
     /// A writer that shows signs of life, the same for the same id as long as the same ones do.
     pub(crate) fn any(&self, id: &[u8; 32]) -> Option<Target> {
         let seen = self.seen.lock();

@@ -13,7 +13,11 @@ use rota_schedule::{
 use rota_service::trace;
 use rota_wire::ApiError;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// How long a question to a gateway waits for its turn.
+const LOOK_UP_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl Writer {
     /// Parses, verifies and admits an item that was posted.
@@ -55,7 +59,7 @@ impl Writer {
         let on_boot_found = match candidate {
             // A process that is here already gets its first answer, whatever the gateways say today.
             Candidate::Process { on_boot: Some(id), .. } if !process_known => {
-                self.gateway().exists(id).await.map_err(|error| upstream(&error))?
+                self.look_up(self.gateway().exists(id)).await?
             }
             Candidate::Process { .. } | Candidate::Message { .. } => true,
         };
@@ -81,12 +85,22 @@ impl Writer {
         }
         if base_layer {
             let needed = self.settlement_depth(&process)?;
-            let confirmations =
-                self.gateway().confirmations(&id.into()).await.map_err(|error| upstream(&error))?;
+            let item = id.into();
+            let confirmations = self.look_up(self.gateway().confirmations(&item)).await?;
             return Ok(Admitted::settled(process, id, exclude, confirmations, needed)?);
         }
         let content = self.content_at_gateway(id).await?;
         Ok(Admitted::known_item(process, id, exclude, content))
+    }
+
+    /// Asks a gateway, as one of a few at a time: each question takes sockets.
+    async fn look_up<T>(
+        &self,
+        question: impl Future<Output = Result<T, PermawebError>>,
+    ) -> Result<T, ApiError> {
+        let turn = timeout(LOOK_UP_WAIT_MAX, self.look_ups().acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(ApiError::Upstream("the gateway")) };
+        question.await.map_err(|error| upstream(&error))
     }
 
     fn settlement_depth(&self, process: &ProcessId) -> Result<u64, ApiError> {
@@ -101,13 +115,13 @@ impl Writer {
 
     async fn content_at_gateway(&self, id: MessageId) -> Result<Option<Content>, ApiError> {
         let id = ItemId::from(id);
-        let known = self.gateway().transaction(&id).await.map_err(|error| upstream(&error))?;
+        let known = self.look_up(self.gateway().transaction(&id)).await?;
         let Some(transaction) = known else { return Err(Refusal::ItemUnknown(id.into()).into()) };
         if !self.config().deep_hash_checks {
             return Ok(None);
         }
         let max = usize::try_from(self.config().item_bytes_max).unwrap_or(usize::MAX);
-        let data = self.gateway().raw(&id, max).await.map_err(|error| upstream(&error))?;
+        let data = self.look_up(self.gateway().raw(&id, max)).await?;
         let recipient = transaction.recipient.as_ref().map_or(&[][..], |id| &id[..]);
         let tags = transaction.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let hash = ContentHash::of_fields(recipient, &transaction.anchor, tags, &data);

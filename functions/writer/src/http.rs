@@ -4,10 +4,11 @@ use crate::writer::Writer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use rota_schedule::{Receipt, Refusal};
+use bytes::Bytes;
+use rota_schedule::{Exclude, MessageId, ProcessId, Receipt, Refusal};
 use rota_service::{BodyError, BodyLimits, Peer, read_body};
 use rota_wire::{ApiError, Submission};
 use std::time::Duration;
@@ -22,6 +23,24 @@ pub fn router(writer: Writer) -> Router {
     Router::new().route("/", post(submit)).with_state(writer)
 }
 
+/// What was posted, as far as it has to be told apart.
+enum Posted {
+    /// An item. Its bytes stay counted until its entry is committed, or it was passed on.
+    Item(Bytes),
+    /// The wish to have an item assigned that lies elsewhere.
+    Assign { process: ProcessId, message: MessageId, base_layer: bool, exclude: Exclude },
+}
+
+impl Posted {
+    /// The body to be passed on.
+    fn body(&self) -> Bytes {
+        match self {
+            Self::Item(bytes) => bytes.clone(),
+            Self::Assign { .. } => Bytes::new(),
+        }
+    }
+}
+
 async fn submit(
     State(writer): State<Writer>,
     RawQuery(query): RawQuery,
@@ -29,67 +48,70 @@ async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let query = query.as_deref();
     let peer = peer.map(|Extension(peer)| peer);
-    match place(&writer, query.as_deref(), peer, &headers, body).await {
+    let posted = receive(&writer, query, peer, &headers, body).await?;
+    match place(&writer, &posted).await {
         Ok(receipt) => {
             let json = HeaderValue::from_static("application/json");
             Ok(([(header::CONTENT_TYPE, json)], rota_wire::receipt(&receipt)).into_response())
         }
+        // Its writer answers in our place (contract §4).
         Err(ApiError::Refused(Refusal::BoundElsewhere(process))) => {
-            let there = writer.elsewhere(&process).await;
-            let there = there.and_then(|writer| redirect(&writer, query.as_deref()));
-            there.ok_or(Refusal::BoundElsewhere(process).into())
+            let peer = writer.elsewhere(&process).await;
+            let peer = peer.ok_or(Refusal::BoundElsewhere(process))?;
+            writer.peers().pass_on(&peer, query, &headers, posted.body()).await
         }
         Err(error) => Err(error),
     }
 }
 
-/// Sends a client on to the writer of its process (contract §4), with the query that it came with.
-fn redirect(writer: &str, query: Option<&str>) -> Option<Response> {
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    let location = HeaderValue::try_from(format!("{writer}/{query}")).ok()?;
-    let headers = [
-        (header::LOCATION, location),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Some((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
-}
-
-async fn place(
+async fn receive(
     writer: &Writer,
     query: Option<&str>,
     peer: Option<Peer>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Receipt, ApiError> {
+) -> Result<Posted, ApiError> {
     if let Some(reason) = writer.refuses().or_else(|| writer.waits()) {
         return Err(ApiError::NotAccepting(reason));
     }
     match Submission::from_query(query)? {
-        Submission::Item => post_item(writer, peer, headers, body).await,
+        Submission::Item => Ok(Posted::Item(read_item(writer, peer, headers, body).await?)),
         Submission::Assign { process, message, base_layer, exclude } => {
-            let admitted = writer.admit_assignment(process, message, base_layer, exclude).await?;
+            Ok(Posted::Assign { process, message, base_layer, exclude })
+        }
+    }
+}
+
+async fn place(writer: &Writer, posted: &Posted) -> Result<Receipt, ApiError> {
+    match posted {
+        Posted::Item(bytes) => {
+            let admitted = writer.admit_item(bytes.clone()).await?;
+            Ok(Receipt::of_item(&writer.place(admitted).await?))
+        }
+        Posted::Assign { process, message, base_layer, exclude } => {
+            let exclude = exclude.clone();
+            let admitted =
+                writer.admit_assignment(*process, *message, *base_layer, exclude).await?;
             Ok(Receipt::of_assignment(&writer.place(admitted).await?))
         }
     }
 }
 
-async fn post_item(
+async fn read_item(
     writer: &Writer,
     peer: Option<Peer>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Receipt, ApiError> {
+) -> Result<Bytes, ApiError> {
     let max = writer.config().item_bytes_max;
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let bytes_max = usize::try_from(max).unwrap_or(usize::MAX);
     let limits = BodyLimits { bytes_max, stall: BODY_STALL_MAX, total: BODY_TOTAL_MAX };
-    let bytes = read_body(body, length, limits, writer.bodies(), peer)
-        .await
-        .map_err(|error| body_error(&error, max))?;
-    let admitted = writer.admit_item(bytes).await?;
-    Ok(Receipt::of_item(&writer.place(admitted).await?))
+    let read = read_body(body, length, limits, writer.bodies(), peer);
+    read.await.map_err(|error| body_error(&error, max))
 }
 
 const fn body_error(error: &BodyError, max: u64) -> ApiError {

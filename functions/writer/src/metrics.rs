@@ -65,6 +65,8 @@ pub struct WriterReadings {
     pub uploads: u64,
     /// Deliveries to be tried again.
     pub upload_failures: u64,
+    /// Items that the cache node did not take.
+    pub cache_failures: u64,
     /// Batches without an answer.
     pub projection_failures: u64,
     /// Entries that wait for the database.
@@ -97,6 +99,8 @@ pub struct WriterMetrics {
     pub(crate) lanes: Gauge,
     pub(crate) uploads: Counter,
     pub(crate) upload_failures: Counter,
+    pub(crate) cache_items: Counter,
+    pub(crate) cache_failures: Counter,
     commits: Counter,
     entries: Counter,
     outbox_depth: Gauge,
@@ -129,6 +133,8 @@ impl WriterMetrics {
             lanes: Gauge::default(),
             uploads: Counter::default(),
             upload_failures: Counter::default(),
+            cache_items: Counter::default(),
+            cache_failures: Counter::default(),
             commits: Counter::default(),
             entries: Counter::default(),
             outbox_depth: Gauge::default(),
@@ -147,6 +153,12 @@ impl WriterMetrics {
             ("rota_repeated_items", "Items answered with the entry they had", &self.repeated),
             ("rota_uploads", "Items that a bundler took", &self.uploads),
             ("rota_upload_failures", "Deliveries to be tried again", &self.upload_failures),
+            ("rota_cache_items", "Items that the cache node took", &self.cache_items),
+            (
+                "rota_cache_failures",
+                "Items that it did not take, or not in time",
+                &self.cache_failures,
+            ),
             ("rota_commits", "Group commits of the ledger", &self.commits),
             ("rota_entries_committed", "Entries stored in the ledger", &self.entries),
             ("rota_entries_projected", "Entries committed in the database", &self.projected),
@@ -162,7 +174,11 @@ impl WriterMetrics {
             ("rota_writer_term", "The term of this writer, 0 without a database", &self.term),
             ("rota_outbox_depth", "Items committed and not uploaded yet", &self.outbox_depth),
             ("rota_outbox_age_seconds", "Age of the oldest item there", &self.outbox_age),
-            ("rota_ledger_failed", "1 after a failed write, until a restart", &self.failed),
+            (
+                "rota_ledger_failed",
+                "1 after a failed write, until the ledger is opened again",
+                &self.failed,
+            ),
             ("rota_rocksdb_compactions_running", "Compactions at work", &self.compactions),
         ];
         for (name, help, gauge) in gauges {
@@ -237,6 +253,7 @@ impl WriterMetrics {
             entries: self.entries.get(),
             uploads: self.uploads.get(),
             upload_failures: self.upload_failures.get(),
+            cache_failures: self.cache_failures.get(),
             projection_failures: self.projection_failures.get(),
             projection_rows: u64::try_from(self.projection_rows.get()).unwrap_or(0),
             lease_confirmed: noted.lease_confirmed,

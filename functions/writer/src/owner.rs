@@ -3,6 +3,7 @@
 
 use crate::admission::store;
 use crate::lanes::NotHeld;
+use crate::peers::Peer;
 use crate::writer::Writer;
 use rota_schedule::{Directory as _, ProcessId, Refusal, WriterName};
 use rota_wire::ApiError;
@@ -85,15 +86,19 @@ impl Writer {
         }
     }
 
-    /// Where the writer of a process listens that is not this one's, if anybody can tell.
-    pub(crate) async fn elsewhere(&self, process: &ProcessId) -> Option<String> {
+    /// The writer of a process that is not this one's, if anybody can tell.
+    pub(crate) async fn elsewhere(&self, process: &ProcessId) -> Option<Peer> {
         let (moves, membership) = (self.moves()?, self.membership()?);
         let name: WriterName = match moves.owner(process).await.ok()? {
             Some(owner) => owner.writer.parse().ok()?,
             // Bound, and not spawned yet.
             None => membership.directory.owner(*process).await.ok()??,
         };
-        if name == membership.name { None } else { membership.url_of(&name).await.ok()? }
+        if name == membership.name {
+            return None;
+        }
+        let url = membership.url_of(&name).await.ok()??;
+        Some(Peer { name, url })
     }
 
     fn knows(&self, process: &ProcessId) -> Result<bool, ApiError> {

@@ -1,5 +1,6 @@
 //! The writer as one thing: what it is made of, how it starts and how it stops.
 
+use crate::CacheQueue;
 use crate::Membership;
 use crate::WithoutHeight;
 use crate::WriterMetrics;
@@ -7,9 +8,10 @@ use crate::database::Moves;
 use crate::database::{self, Database};
 use crate::height::SignedHeight;
 use crate::lanes::{Answer, LaneParts, Lanes, Unplaced};
+use crate::peers::Peers;
 use parking_lot::Mutex;
 use rota_ans104::Signer;
-use rota_ledger::Ledger;
+use rota_ledger::{Ledger, LedgerError};
 use rota_permaweb::{Gateway, HeightCache};
 use rota_schedule::{Admitted, Clock};
 use rota_service::BodyBudget;
@@ -31,6 +33,8 @@ const LAND_MAX: Duration = Duration::from_millis(500);
 const LAND_POLL: Duration = Duration::from_millis(5);
 /// Processes of which it is asked at once to whom they belong; each may be copied into the ledger then.
 const CLAIMS_MAX: usize = 8;
+/// Questions to gateways at once, each of a few sockets: clients must not take all files that may be open.
+const LOOK_UPS_MAX: usize = 32;
 /// How long a POST waits for its commit before it is told that the outcome is unknown.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -58,6 +62,8 @@ pub struct WriterParts {
     pub ledger: Ledger,
     /// Where entries are committed.
     pub database: Option<Database>,
+    /// Where committed entries are shown at once (`CACHE_URL`).
+    pub cache: Option<CacheQueue>,
     /// Its place among other writers.
     pub membership: Option<Membership>,
     /// The scheduler's key.
@@ -94,6 +100,8 @@ struct Inner {
     bodies: BodyBudget,
     verifiers: Arc<Semaphore>,
     claims: Semaphore,
+    look_ups: Semaphore,
+    peers: Peers,
     stopping: AtomicBool,
 }
 
@@ -114,6 +122,7 @@ impl Writer {
         let lane_parts = LaneParts {
             ledger: parts.ledger.clone(),
             database: parts.database.clone(),
+            cache: parts.cache,
             signer: parts.signer,
             clock: parts.clock,
             height: height.clone(),
@@ -139,6 +148,8 @@ impl Writer {
             verifiers: Arc::new(Semaphore::new(config.cpus * 2)),
             bodies: bodies(config.item_bytes_max),
             claims: Semaphore::new(CLAIMS_MAX),
+            look_ups: Semaphore::new(LOOK_UPS_MAX),
+            peers: Peers::default(),
             config,
             ledger: parts.ledger,
             gateway: parts.gateway,
@@ -155,8 +166,14 @@ impl Writer {
     /// Why it takes no items, for `/health`; `None` if it does.
     #[must_use]
     pub fn refuses(&self) -> Option<&'static str> {
-        if self.0.ledger.failure().is_some() {
-            return Some("a write to the ledger failed; mend the disk and restart");
+        if let Some(failure) = self.0.ledger.failure() {
+            return Some(match &*failure {
+                LedgerError::NoFiles(_) => "a write to the ledger failed: no file is left to open",
+                failure if failure.is_shortage() => {
+                    "a write to the ledger failed: its disk is full, free some room"
+                }
+                _ => "a write to the ledger failed; mend the disk and restart",
+            });
         }
         if self.0.lanes.have_died() {
             return Some("a signing thread failed; restart");
@@ -286,6 +303,14 @@ impl Writer {
 
     pub(crate) fn claims(&self) -> &Semaphore {
         &self.0.claims
+    }
+
+    pub(crate) fn look_ups(&self) -> &Semaphore {
+        &self.0.look_ups
+    }
+
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.0.peers
     }
 
     /// Places an admitted item and waits for the commit.

@@ -3,6 +3,11 @@
 use rota_schedule::{ProcessId, ReadError};
 use std::{io, path::PathBuf};
 
+/// What the system says when a disk, or what one may use of it, is full (`ENOSPC`, `EDQUOT`).
+const NO_SPACE: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+/// What it says when no file may be opened any more (`EMFILE`, `ENFILE`).
+const NO_FILES: &str = "Too many open files";
+
 /// Every way in which the ledger fails. "Not there" is no failure: that is an `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -37,8 +42,11 @@ pub enum LedgerError {
         what: String,
     },
     /// The disk is full.
-    #[error("no space is left for the ledger: free some on its disk and start again")]
+    #[error("no space is left for the ledger: free some on its disk")]
     NoSpace(#[source] rocksdb::Error),
+    /// The process, or the system, has no file left to open.
+    #[error("no file is left to open for the ledger: raise the limit of open files (`ulimit -n`)")]
+    NoFiles(#[source] rocksdb::Error),
     /// The directory cannot be made or looked into.
     #[error("directory {dir} cannot be used for the ledger")]
     Io {
@@ -85,6 +93,20 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether it is for want of something that may come back: room on the disk, or files to open. What
+    /// lies on the disk is as good as after a crash.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            Self::NoSpace(_) | Self::NoFiles(_) => true,
+            Self::Io { source, .. } => {
+                let text = source.to_string();
+                text.contains(NO_FILES) || NO_SPACE.iter().any(|what| text.contains(what))
+            }
+            _ => false,
+        }
+    }
+
     /// A record or a key that cannot be what was written.
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged { what: what.into() }
@@ -98,8 +120,11 @@ impl From<rocksdb::Error> for LedgerError {
         if gone || error.kind() == rocksdb::ErrorKind::Corruption {
             return Self::damaged(error.into_string());
         }
-        if error.as_ref().contains("No space left on device") {
+        if NO_SPACE.iter().any(|what| error.as_ref().contains(what)) {
             return Self::NoSpace(error);
+        }
+        if error.as_ref().contains(NO_FILES) {
+            return Self::NoFiles(error);
         }
         Self::Store(error)
     }

@@ -46,7 +46,7 @@ pub use error::LedgerError;
 pub use height::KeptHeight;
 pub use ledger::Ledger;
 pub use metrics::{CommitObservation, LedgerMetrics, Observe};
-pub use options::{BLOCK_CACHE_BYTES, COMMIT_QUEUE_MAX, LedgerOptions};
+pub use options::{BLOCK_CACHE_BYTES, COMMIT_QUEUE_MAX, LedgerOptions, OPEN_TABLES_MAX};
 pub use outbox::{OutboxRow, OutboxStats};
 pub use provisional::Provisional;
 pub use record::Part;

@@ -29,7 +29,7 @@ pub(crate) fn open(dir: &Path, limits: &LedgerOptions) -> Result<Store, LedgerEr
     prepare(dir)?;
     wal::check(dir)?;
     let cache = Cache::new_lru_cache(limits.block_cache_bytes);
-    let db = DB::open_cf_descriptors(&options::store(), dir, options::families(&cache))
+    let db = DB::open_cf_descriptors(&options::store(limits), dir, options::families(&cache))
         .map_err(|error| on_open(dir, error))?;
     let store = Store { db, cache };
     check_format(&store)?;

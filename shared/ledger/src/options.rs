@@ -34,8 +34,8 @@ const ENTRIES_BLOCK_BYTES: usize = 16 << 10;
 const INDEX_BLOCK_BYTES: usize = 4 << 10;
 /// Bits of a bloom filter a key: one lookup in a hundred of what is not there reads a block.
 const BLOOM_BITS: f64 = 10.0;
-/// Files that RocksDB holds open.
-const OPEN_FILES_MAX: i32 = 512;
+/// Tables and files of bodies that are held open, unless there is less room for open files.
+pub const OPEN_TABLES_MAX: u32 = 512;
 /// Threads that flush and compact.
 const BACKGROUND_JOBS: i32 = 2;
 /// RocksDB's own notes (`LOG*`): how many files are kept.
@@ -52,18 +52,26 @@ pub struct LedgerOptions {
     pub block_cache_bytes: usize,
     /// Appends that wait for the committer before those who bring more have to wait.
     pub commit_queue: usize,
+    /// Tables and files of bodies that are held open. RocksDB opens some files besides: logs, and what
+    /// a compaction reads and writes.
+    pub open_tables: u32,
     /// Told of every commit, on the committer's thread; must be quick.
     pub observe: Option<Observe>,
 }
 
 impl Default for LedgerOptions {
     fn default() -> Self {
-        Self { block_cache_bytes: BLOCK_CACHE_BYTES, commit_queue: COMMIT_QUEUE_MAX, observe: None }
+        Self {
+            block_cache_bytes: BLOCK_CACHE_BYTES,
+            commit_queue: COMMIT_QUEUE_MAX,
+            open_tables: OPEN_TABLES_MAX,
+            observe: None,
+        }
     }
 }
 
 /// How the whole store is opened.
-pub(crate) fn store() -> Options {
+pub(crate) fn store(limits: &LedgerOptions) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -75,7 +83,7 @@ pub(crate) fn store() -> Options {
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_db_write_buffer_size(MEMTABLES_BYTES);
-    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_open_files(i32::try_from(limits.open_tables).unwrap_or(i32::MAX));
     options.set_max_background_jobs(BACKGROUND_JOBS);
     options.set_skip_stats_update_on_db_open(true);
     options.set_keep_log_file_num(NOTES_FILES_MAX);

@@ -1,5 +1,5 @@
 //! Clients of the permaweb: Arweave gateways ([`Gateway`]), the block height they report
-//! ([`HeightCache`], [`run_height_poller`]) and bundlers ([`Bundler`]).
+//! ([`HeightCache`], [`run_height_poller`]), bundlers ([`Bundler`]) and a cache node ([`Cache`]).
 //!
 //! Every byte that arrives here is hostile. Each request has one time-out that covers redirects and
 //! body, and each body a byte limit; an answer that breaks one is an error, never a panic or a hang.
@@ -12,6 +12,7 @@
 mod backoff;
 mod believed;
 mod bundler;
+mod cache;
 mod error;
 mod gateway;
 mod graphql;
@@ -21,6 +22,7 @@ mod http;
 pub use backoff::Backoff;
 pub use believed::{KnownHeight, highest_plausible};
 pub use bundler::{Bundler, BundlerConfig, DELIVERY_TIMEOUT_DEFAULT, DeliveryError};
+pub use cache::{CACHE_TIMEOUT_DEFAULT, Cache, CacheConfig};
 pub use error::PermawebError;
 pub use gateway::{Gateway, GatewayConfig, HEIGHT_MAX, REQUEST_TIMEOUT_DEFAULT};
 pub use graphql::GatewayTransaction;

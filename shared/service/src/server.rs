@@ -1,17 +1,17 @@
 //! The HTTP/1.1 server: an accept loop over hyper with every limit a public port needs.
 //!
 //! One task a connection, and nothing around the router that a request would pay for. Limits: the number
-//! of connections (further ones wait in the kernel's queue), the time and bytes for a request's head, the time
-//! that a connection may idle, the time an answer may lie unread, and the time running requests get to
-//! finish when the server stops. How long a *body* may take is for the handler
+//! of connections (a further one takes the place of the one that has idled longest), the time and bytes for a
+//! request's head, the time that a connection may idle, the time an answer may lie unread, and the time
+//! running requests get to finish when the server stops. How long a *body* may take is for the handler
 //! to say, with [`crate::read_body`]. A request with a body carries who sends it, as a [`Peer`] among its
 //! extensions.
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +19,6 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -27,6 +26,7 @@ use tokio::time::{sleep, timeout};
 use tower::Service;
 
 use crate::budget::Peer;
+use crate::guests::{Guests, Seat};
 use crate::leftover::WholeBody;
 use crate::stall::WriteStall;
 
@@ -38,6 +38,9 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How long accepting pauses after an error that time may heal, such as too many open files.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// How long one that was asked to leave may take before the next one is asked, too: it may be at work.
+const LEAVE_MAX: Duration = Duration::from_millis(10);
 
 /// Longer than load balancers (AWS's: 60 s) and clients' pools keep connections that nobody uses: whoever
 /// closes first may meet a request on its way, which the other side then takes for lost.
@@ -52,7 +55,8 @@ pub struct ServerLimits {
     pub idle_timeout: Duration,
     /// The longest time in which a client takes no byte of an answer that waits for it.
     pub write_stall: Duration,
-    /// The most connections served at once; more wait unaccepted.
+    /// The most connections served at once. One more waits for a slot, which the one gives up that has idled
+    /// longest.
     pub connections_max: usize,
     /// How long running requests may still take once the server stops.
     pub drain: Duration,
@@ -95,6 +99,17 @@ impl Server {
         Ok(Self { listener, address, limits })
     }
 
+    /// Another server at the same socket. Whoever connects while neither of them runs waits for the next one
+    /// to run.
+    ///
+    /// # Errors
+    /// No file is left to open.
+    pub fn again(&self) -> io::Result<Self> {
+        let socket = std::net::TcpListener::from(self.listener.as_fd().try_clone_to_owned()?);
+        let listener = TcpListener::from_std(socket)?;
+        Ok(Self { listener, address: self.address, limits: self.limits })
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -133,7 +148,7 @@ struct Serving {
     header_timeout: Duration,
     write_stall: Duration,
     slots: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    guests: Guests,
     connections: JoinSet<()>,
 }
 
@@ -151,7 +166,7 @@ impl Serving {
             header_timeout: limits.header_timeout,
             write_stall: limits.write_stall,
             slots: Arc::new(Semaphore::new(limits.connections_max)),
-            graceful: GracefulShutdown::new(),
+            guests: Guests::default(),
             connections: JoinSet::new(),
         }
     }
@@ -161,10 +176,23 @@ impl Serving {
         &self,
         listener: &TcpListener,
     ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
+        let stream = self.accept_one(listener).await?;
+        loop {
+            let slot = Arc::clone(&self.slots);
+            if let Ok(slot) = Arc::clone(&slot).try_acquire_owned() {
+                return Ok((stream, slot));
+            }
+            self.guests.ask_one_to_leave();
+            if let Ok(slot) = timeout(LEAVE_MAX, slot.acquire_owned()).await {
+                return Ok((stream, slot.map_err(io::Error::other)?));
+            }
+        }
+    }
+
+    async fn accept_one(&self, listener: &TcpListener) -> io::Result<TcpStream> {
         loop {
             let error = match listener.accept().await {
-                Ok((stream, _)) => return Ok((stream, slot)),
+                Ok((stream, _)) => return Ok(stream),
                 Err(error) => error,
             };
             match error.kind() {
@@ -173,6 +201,8 @@ impl Serving {
                 io::ErrorKind::InvalidInput => return Err(error),
                 _ => {
                     tracing::error!(%error, "cannot accept connections, trying again");
+                    // It may be files that are short, and this frees one.
+                    self.guests.ask_one_to_leave();
                     sleep(ACCEPT_BACKOFF).await;
                 }
             }
@@ -181,9 +211,8 @@ impl Serving {
 
     fn spawn(&mut self, stream: TcpStream, slot: OwnedSemaphorePermit) {
         while self.connections.try_join_next().is_some() {}
-        let app = self.app.clone();
-        let (http, watcher) = (self.http.clone(), self.graceful.watcher());
-        let header_timeout = self.header_timeout;
+        let (app, http) = (self.app.clone(), self.http.clone());
+        let (seat, header_timeout) = (self.guests.arrive(), self.header_timeout);
         // An answer is written whole, so waiting to fill a packet only delays it. Not worth failing over.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -192,14 +221,16 @@ impl Serving {
         let peer = stream.peer_addr().ok().map(|address| Peer::from(address.ip()));
         let io = TokioIo::new(WriteStall::new(stream, self.write_stall));
         self.connections.spawn(async move {
-            serve(io, peer, &http, watcher, app, header_timeout).await;
-            drop(slot);
+            serve(io, peer, &http, &seat, app, header_timeout).await;
+            drop((seat, slot));
         });
     }
 
     /// Closes idle connections, waits for busy ones, and aborts those left after `limit`.
     async fn drain(mut self, limit: Duration) {
-        if timeout(limit, self.graceful.shutdown()).await.is_err() {
+        self.guests.ask_all_to_leave();
+        let ended = async { while self.connections.join_next().await.is_some() {} };
+        if timeout(limit, ended).await.is_err() {
             while self.connections.try_join_next().is_some() {}
             tracing::warn!(connections = self.connections.len(), "cut off after the drain time");
         }
@@ -211,26 +242,37 @@ async fn serve(
     io: TokioIo<WriteStall<TcpStream>>,
     peer: Option<Peer>,
     http: &http1::Builder,
-    watcher: Watcher,
+    seat: &Seat,
     app: Router,
     header_timeout: Duration,
 ) {
-    let has_asked = Arc::new(AtomicBool::new(false));
-    let asks = Arc::clone(&has_asked);
     // A router is always ready, so it is called without being asked.
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        asks.store(true, Ordering::Relaxed);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        seat.asks();
         let mut request = WholeBody::of(request);
         if let Some(peer) = peer.filter(|_| !request.body().is_end_stream()) {
             request.extensions_mut().insert(peer);
         }
         app.clone().call(request)
     });
-    let mut connection = pin!(watcher.watch(http.serve_connection(io, service)));
-    let ended = match timeout(header_timeout, &mut connection).await {
-        Ok(ended) => ended,
-        Err(_) if has_asked.load(Ordering::Relaxed) => connection.await,
-        Err(_) => return tracing::debug!("a connection that asked for nothing"),
+    let mut connection = pin!(http.serve_connection(io, service));
+    let mut late = pin!(sleep(header_timeout));
+    let (mut is_new, mut stays) = (true, true);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => break ended,
+            () = seat.leaves(), if stays => {
+                stays = false;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = late.as_mut(), if is_new => {
+                if !seat.has_asked() {
+                    return tracing::debug!("a connection that asked for nothing");
+                }
+                is_new = false;
+            }
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");

@@ -40,6 +40,12 @@ impl Stop {
         Ok(stop)
     }
 
+    /// A stop that this one triggers, and that triggers nothing but itself.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+
     /// Triggers it; doing so again changes nothing.
     pub fn trigger(&self) {
         self.0.cancel();

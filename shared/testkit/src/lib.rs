@@ -15,6 +15,7 @@
 pub mod alarm;
 pub mod aws;
 mod bundler;
+mod cache;
 mod client;
 mod collector;
 mod gateway;
@@ -34,6 +35,7 @@ mod stub;
 pub mod vectors;
 
 pub use bundler::{BundlerMode, StubBundler};
+pub use cache::{CacheMode, Shown, StubCache};
 pub use client::{Answer, Client};
 pub use collector::{CollectorMode, Span, StubCollector};
 pub use gateway::{GatewayMode, StubGateway};

@@ -1,7 +1,7 @@
 //! A real `rota local` in a process of its own, for tests that stop it, kill it and start it again.
 //!
-//! It listens on a free port of loopback and is told of no gateway and no bundler but those that the
-//! test names, so nothing leaves the machine. Unless the test names one, a block height is all it gets.
+//! It listens on a free port of loopback and is told of no gateway, bundler or cache node but those that
+//! the test names, so nothing leaves the machine. Unless the test names one, a block height is all it gets.
 //! It is killed when the value is dropped, however the test ends.
 
 use crate::heights;
@@ -224,13 +224,15 @@ impl Drop for RotaProcess {
 }
 
 /// A command without the environment of whoever runs the tests (settings, proxies) but for `PATH`, and
-/// with no gateway to talk to but [`heights`]. It runs in the directory for temporary files, where no `.env` is.
+/// with no gateway to talk to but [`heights`], and no cache node. It runs in the directory for temporary files, where no
+/// `.env` is.
 #[must_use]
 pub fn command(bin: &Path) -> Command {
     let mut command = Command::new(bin);
     let path = env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path).current_dir(env::temp_dir());
-    command.env("GATEWAY_URL", NOWHERE).env("ARWEAVE_URL", heights::url()).stdin(Stdio::null());
+    command.env("GATEWAY_URL", NOWHERE).env("ARWEAVE_URL", heights::url()).env("CACHE_URL", "off");
+    command.stdin(Stdio::null());
     command
 }
 

@@ -3,6 +3,7 @@
 use crate::{Site, binary};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use rota_ans104::Item;
 use rota_testkit::alarm::{Alarm, Minute, metrics_lines};
 use rota_testkit::{Client, RotaProcess, message};
 use rota_tests::post;
@@ -10,7 +11,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -21,6 +22,7 @@ const DISK: &str = "size=160m";
 const FILLER_BYTES: usize = 112 << 20;
 const MESSAGE_BYTES: usize = 1 << 20;
 const MESSAGES_MAX: usize = 200;
+const RECOVERS_WITHIN: Duration = Duration::from_secs(30);
 /// The most a file may have, in blocks of 512 bytes as `ulimit -f` counts in `sh`.
 const FILE_BLOCKS_MAX: u32 = 8 * 2_048;
 
@@ -49,8 +51,8 @@ impl Drop for Disk {
     }
 }
 
-/// Posts until the first post that is refused.
-async fn fill_up(site: &Site, rota: &RotaProcess) -> String {
+/// Posts until the first post that is refused; gives it and why.
+async fn fill_up(site: &Site, rota: &RotaProcess) -> (Item, String) {
     let client = rota_tests::http();
     let mut noise = StdRng::seed_from_u64(1);
     for _ in 0..MESSAGES_MAX {
@@ -58,7 +60,7 @@ async fn fill_up(site: &Site, rota: &RotaProcess) -> String {
         noise.fill_bytes(&mut data);
         let item = message(site.processes[0]).data(data).sign();
         if let Err(why) = post(&client, &rota.url, &item, &site.book).await {
-            return why;
+            return (item, why);
         }
     }
     panic!("the disk is never full");
@@ -97,11 +99,50 @@ async fn a_full_disk_stops_posts_and_nothing_else() {
     let rota = site.start(&[]);
     site.fill(&rota, 2, 5).await;
     fs::write(&filler, vec![0; FILLER_BYTES]).unwrap();
-    let refused = fill_up(&site, &rota).await;
+    let (_, refused) = fill_up(&site, &rota).await;
     refuses_and_reads(&site, &rota, &refused).await;
     let _ = rota.logged_with("no space is left");
     rota.kill_9();
     fs::remove_file(filler).unwrap();
+    goes_on(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_that_gets_room_again_needs_no_restart() {
+    let disk = match Disk::mount() {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped, cannot mount a small disk: {why}"),
+    };
+    let mut site = Site::in_dir(disk.0.path());
+    let filler = disk.0.path().join("filler");
+    let rota = site.start(&[]);
+    site.fill(&rota, 2, 5).await;
+    fs::write(&filler, vec![0; FILLER_BYTES]).unwrap();
+    let (item, refused) = fill_up(&site, &rota).await;
+    refuses_and_reads(&site, &rota, &refused).await;
+    // A moment of a little room is not enough, and changes nothing.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&filler)
+        .unwrap()
+        .set_len(FILLER_BYTES as u64 - 4_096)
+        .unwrap();
+    sleep(Duration::from_secs(1)).await;
+    refuses_and_reads(&site, &rota, &refused).await;
+    fs::remove_file(&filler).unwrap();
+    let since = Instant::now();
+    // What was not answered is posted again; whoever comes while the ledger is opened waits for that.
+    while let Err(why) = post(&rota_tests::http(), &rota.url, &item, &site.book).await {
+        assert!(why.starts_with("503"), "{why}");
+        assert!(since.elapsed() < RECOVERS_WITHIN, "{why}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    rota_tests::post_all(&rota.url, site.messages(5), &site.book).await;
+    let client = Client::new(&rota.url);
+    assert_eq!(client.get("/health").await.status, 200);
+    assert_eq!(client.metric("rota_ledger_failed").await, 0.0);
+    site.check(&rota).await;
+    rota.kill_9();
     goes_on(&site).await;
 }
 
@@ -152,7 +193,7 @@ async fn a_file_that_cannot_grow_stops_posts_and_nothing_else() {
     let mut site = Site::new();
     let rota = RotaProcess::start(&limited(&site.home), &site.home, &[]);
     site.fill(&rota, 2, 5).await;
-    let refused = fill_up(&site, &rota).await;
+    let (_, refused) = fill_up(&site, &rota).await;
     refuses_and_reads(&site, &rota, &refused).await;
     rota.kill_9();
     goes_on(&site).await;

@@ -10,8 +10,10 @@
     reason = "in a test a panic is the report, and what it prints is shown when it fails"
 )]
 
+mod caches;
 mod damage;
 mod disk;
+mod files;
 mod slow;
 mod stop;
 mod upstreams;

@@ -17,6 +17,7 @@ mod moving_faults;
 mod retired;
 mod rolling;
 mod routed;
+mod stale;
 mod takeover;
 mod town;
 mod traces;

@@ -163,6 +163,14 @@ impl Town {
         Clients::start(&Address::Router(router.url.clone()), processes, count, &self.book)
     }
 
+    /// An item that lies at the gateway, to be assigned.
+    pub(crate) fn elsewhere(&self) -> Item {
+        let item = message(ProcessId::new([8; 32])).sign();
+        self.gateway.hold(&item);
+        self.book.posted(&item);
+        item
+    }
+
     pub(crate) fn messages(processes: &[ProcessId], count: usize) -> Vec<Item> {
         let of = |index: usize| processes[index % processes.len()];
         (0..count).map(|index| message(of(index)).sign()).collect()

@@ -5,7 +5,9 @@ use super::alive::{self, Seen, State};
 use crate::output::{self, Progress};
 use anyhow::Context as _;
 use clap::Args;
+use rota_directory::AnyDirectory;
 use rota_readmodel::{Operator, Ordered};
+use rota_route::OWNER_AGE_MAX_DEFAULT;
 use rota_schedule::{Directory as _, RoutePolicy, WriterName};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,6 +19,8 @@ const ORDERS: u32 = 256;
 const UNDERWAY_MAX: u64 = 512;
 /// How often it is looked how far they are.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long the directory may take to know of the last moves.
+const BIND_MAX: Duration = Duration::from_secs(5);
 /// How long nothing may happen before the command gives up waiting.
 const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 
@@ -32,6 +36,9 @@ pub(crate) struct DrainArgs {
     /// Only let it have new processes again
     #[arg(long, conflicts_with = "to")]
     undo: bool,
+    /// How many seconds to wait at the end: as long as routers believe an owner (ROUTE_CACHE_MAX)
+    #[arg(long, default_value_t = OWNER_AGE_MAX_DEFAULT.as_secs())]
+    settle: u64,
 }
 
 pub(super) async fn run(fleet: &Fleet, args: &DrainArgs) -> anyhow::Result<ExitCode> {
@@ -50,8 +57,26 @@ pub(super) async fn run(fleet: &Fleet, args: &DrainArgs) -> anyhow::Result<ExitC
     };
     anyhow::ensure!(!targets.is_empty(), "no other writer is alive and takes processes");
     let moved = move_all(fleet.operator()?, &args.writer, &mut targets).await?;
+    if moved > 0 {
+        settle(directory, &args.writer, args.settle).await?;
+    }
     output::line(&format!("writer {} has no processes any more ({moved} moved)", args.writer));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until no router points to the writer any more: then its machine can be switched off.
+async fn settle(directory: &AnyDirectory, from: &WriterName, seconds: u64) -> anyhow::Result<()> {
+    let until = Instant::now() + BIND_MAX;
+    // The last moves may be over in the database, and not yet in the directory. A process that was bound
+    // and never spawned stays.
+    while directory.writer(from).await?.is_some_and(|record| record.processes > 0)
+        && Instant::now() < until
+    {
+        sleep(LOOK).await;
+    }
+    let _waiting = Progress::start("waiting until every router has asked again", None);
+    sleep(Duration::from_secs(seconds)).await;
+    Ok(())
 }
 
 /// Who may get what the writer has, with how many processes each has.

@@ -8,6 +8,7 @@ mod machine;
 mod sample;
 
 use catalogue::{Kind, Scraped, VITALS, Vital};
+use machine::Volume;
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -23,7 +24,7 @@ use rota_service::{HttpMetrics, Stop};
 use rota_writer::{Database, Writer, WriterMetrics};
 use sample::Sample;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -166,6 +167,11 @@ fn quantiles(line: &mut Line, of: &str, times: &Counts) {
             line.metric(format!("{of}_{name}_ms"), Unit::Milliseconds, ms);
         }
     }
+}
+
+/// Bytes that may still be written beside a file; `None` if the system does not tell.
+pub(crate) fn free_bytes(beside: &Path) -> Option<u64> {
+    Volume::of(beside).map(|volume| volume.free_bytes)
 }
 
 /// Shows to a scraper what no other part shows.

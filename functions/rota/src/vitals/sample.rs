@@ -2,7 +2,7 @@
 
 use super::Vitals;
 use super::machine::{Volume, resident_bytes};
-use rota_service::HttpTotals;
+use rota_service::{HttpTotals, OpenFiles, open_files};
 use rota_writer::WriterReadings;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub(super) struct Sample {
     pub(super) ledger_bytes: u64,
     pub(super) database_bytes: Option<u64>,
     pub(super) resident_bytes: Option<u64>,
+    pub(super) open_files: Option<u64>,
+    pub(super) open_files_max: u64,
     pub(super) standby_lag: Option<Duration>,
     pub(super) spans_dropped: u64,
 }
@@ -60,6 +62,8 @@ impl Sample {
             ledger_bytes: store.sst_bytes + store.blob_bytes,
             database_bytes: *parts.database_bytes.lock(),
             resident_bytes: resident_bytes(),
+            open_files: open_files::open_now(),
+            open_files_max: OpenFiles::limit().max,
             standby_lag: since(writer.followed.or(Some(parts.started))).filter(|_| standby),
             spans_dropped: rota_service::trace::dropped(),
             writer,

@@ -15,12 +15,14 @@ fn shows_a_healthy_scheduler_to_people_and_to_machines() {
     assert_eq!(after(&shown, "address"), after(&wallet, "address"));
     assert_eq!(after(&shown, "entries"), "1 since its start");
     assert!(after(&shown, "outbox").starts_with("2 waiting"), "{shown}");
+    assert!(after(&shown, "files").ends_with(" open"), "{shown}");
 
     let json = rota(dir.path(), &["status", "--json", "--url", &scheduler.url]).ok();
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["healthy"], true);
     assert_eq!(json["entries_committed"], 1);
     assert_eq!(json["outbox_depth"], 2);
+    assert!(json["open_files_max"].as_u64() > json["open_files"].as_u64(), "{json}");
     assert!(json["requests"].as_u64().unwrap() >= 1, "{json}");
 }
 

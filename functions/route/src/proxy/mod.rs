@@ -33,6 +33,8 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 const IDLE_CONNECTIONS_MAX: usize = 64;
 /// The most bytes of an answer's head; also the most that is read, or waits to be written, at once.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// `ENFILE` and `EMFILE` of Linux.
+const OUT_OF_FILES: [i32; 2] = [23, 24];
 /// The longest time for sending a body on, as writers have it.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -48,6 +50,9 @@ pub(crate) enum PassError {
     /// Nothing was sent.
     #[error("no connection")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing was sent: this process has no file left to open for a connection.
+    #[error("no file is left to open")]
+    NoFiles(#[source] ClientError),
     /// The client's body cannot be passed on.
     #[error("the body is at fault")]
     Body(Fault),
@@ -135,11 +140,26 @@ impl Proxy {
 }
 
 fn failure(error: ClientError) -> PassError {
-    if error.is_connect() {
+    if is_out_of_files(&error) {
+        PassError::NoFiles(error)
+    } else if error.is_connect() {
         PassError::Unreachable(Box::new(error))
     } else {
         PassError::Broken(error)
     }
+}
+
+/// `EMFILE` or `ENFILE`: that is no fault of the other server.
+fn is_out_of_files(error: &ClientError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.and_then(io::Error::raw_os_error).is_some_and(|code| OUT_OF_FILES.contains(&code)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn builder() -> hyper_util::client::legacy::Builder {

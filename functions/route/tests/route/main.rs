@@ -8,6 +8,7 @@
 
 mod alarms;
 mod failing;
+mod following;
 mod footprint;
 mod function;
 mod hostile;

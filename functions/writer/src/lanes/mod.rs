@@ -15,6 +15,7 @@ mod table;
 
 pub(crate) use holds::NotHeld;
 
+use crate::CacheQueue;
 use crate::WriterMetrics;
 use crate::database::{AckAfter, Database};
 use crate::height::SignedHeight;
@@ -66,6 +67,8 @@ pub(crate) struct LaneParts {
     pub(crate) ledger: Ledger,
     /// Where entries are committed; without one, in the ledger.
     pub(crate) database: Option<Database>,
+    /// Where committed entries are shown at once.
+    pub(crate) cache: Option<CacheQueue>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) height: SignedHeight,
@@ -427,7 +430,9 @@ impl Shared {
         let (process, nonce, trace) = (staged.process, entry.nonce, staged.trace);
         tell(trace, "commit", staged.since, &process, Some(nonce));
         let Some(database) = &self.parts.database else {
-            self.tell(staged, &Ok(Committed::by_store(entry)));
+            let entry = Committed::by_store(entry);
+            self.show(process, &entry);
+            self.tell(staged, &Ok(entry));
             return self.land(&process);
         };
         let row = Row { process, entry: entry.clone(), content: staged.content };
@@ -437,14 +442,30 @@ impl Shared {
                 row,
                 Box::new(move |committed| {
                     tell(trace, "project", since, &process, Some(nonce));
+                    if let Some(entry) = &committed {
+                        shared.show(process, entry);
+                    }
                     shared.tell(staged, &committed.ok_or(ApiError::OutcomeUnknown));
                     shared.land(&process);
                 }),
             ),
             AckAfter::Disk => {
                 self.tell(staged, &Ok(Committed::by_store(entry)));
-                database.projector.submit(row, Box::new(move |_| shared.land(&process)));
+                let landed = move |committed: Option<Committed<Entry>>| {
+                    if let Some(entry) = &committed {
+                        shared.show(process, entry);
+                    }
+                    shared.land(&process);
+                };
+                database.projector.submit(row, Box::new(landed));
             }
+        }
+    }
+
+    /// Has a committed entry shown to the cache node, if there is one.
+    fn show(&self, process: ProcessId, entry: &Committed<Entry>) {
+        if let Some(cache) = &self.parts.cache {
+            cache.show(process, entry);
         }
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Line {
     fresh: VecDeque<OutboxRow>,
     /// When `fresh` got its first row.
     fresh_since: Instant,
+    /// The last row in `fresh` that waits for no company.
+    urgent: Option<u64>,
     /// By the number of the first row.
     back: BTreeMap<u64, Parcel>,
     /// By when it is due, then by the number of the first row.
@@ -62,6 +64,7 @@ impl Line {
             packing,
             fresh: VecDeque::new(),
             fresh_since: now,
+            urgent: None,
             back: BTreeMap::new(),
             waiting: BTreeMap::new(),
             waiting_rows: 0,
@@ -111,6 +114,7 @@ impl Line {
         for row in window {
             self.cursor = Some(row.seq);
             if self.held.insert(row.seq) {
+                self.note_urgent(&row);
                 self.fresh.push_back(row);
             }
         }
@@ -125,9 +129,18 @@ impl Line {
 
     /// When the fresh rows make a parcel.
     fn packed_at(&self) -> Option<Instant> {
+        let first = self.fresh.front()?;
         let full = self.fresh.len() >= self.packing.rows_max;
-        let wait = if full { Duration::ZERO } else { self.packing.wait };
-        (!self.fresh.is_empty()).then(|| self.fresh_since + wait)
+        let urgent = self.urgent.is_some_and(|urgent| first.seq <= urgent);
+        let wait = if full || urgent { Duration::ZERO } else { self.packing.wait };
+        Some(self.fresh_since + wait)
+    }
+
+    /// A new process waits for no company: its messages fail until others find it.
+    fn note_urgent(&mut self, row: &OutboxRow) {
+        if row.nonce == 0 {
+            self.urgent = self.urgent.max(Some(row.seq));
+        }
     }
 
     /// The next parcel. What has waited comes first, except as a `probe` of a bundler that is unwell:
@@ -169,6 +182,7 @@ impl Line {
             return;
         }
         for row in parcel.into_rows().into_iter().rev() {
+            self.note_urgent(&row);
             self.fresh.push_front(row);
         }
     }
@@ -246,13 +260,30 @@ mod tests {
     #[test]
     fn bundles_fill_up_or_close_after_the_wait() {
         let now = Instant::now();
-        let mut line = line(BUNDLE, 0..10, now);
+        let mut line = line(BUNDLE, 2..12, now);
         assert!(line.take(now, false).is_none());
         assert_eq!(line.ready_at(now), Some(now + BUNDLE.wait));
         assert_eq!(line.take(now + BUNDLE.wait, false).unwrap().rows().len(), 10);
-        line.fill(rows(10..1_034), now);
+        line.fill(rows(12..1_036), now);
         assert_eq!(line.take(now, false).unwrap().rows().len(), 1_000);
         assert!(line.take(now, false).is_none());
+    }
+
+    #[test]
+    fn a_new_process_closes_its_bundle_at_once() {
+        let now = Instant::now();
+        let mut line = line(BUNDLE, 4..10, now);
+        assert!(line.take(now, false).is_none());
+        line.fill(
+            rows(0..2).into_iter().map(|row| OutboxRow { seq: row.seq + 10, ..row }).collect(),
+            now,
+        );
+        let bundle = line.take(now, false).unwrap();
+        assert_eq!(bundle.rows().len(), 8, "what waits goes with it");
+        line.put_back(bundle);
+        assert_eq!(line.take(now, false).unwrap().rows().len(), 8);
+        line.fill(rows(12..20), now);
+        assert!(line.take(now, false).is_none(), "the next ones wait for company again");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, PATIENCE, start, start_with};
+use crate::client::{Client, PATIENCE, Running, start, start_with};
 
 fn hello() -> Router {
     Router::new().route("/", get(async || "hello"))
@@ -102,23 +102,65 @@ async fn a_head_above_the_limit_is_refused() {
     assert_eq!(client.get_with("/", &long(HEAD_BYTES_MAX)).await.status, 431);
 }
 
-#[tokio::test]
-async fn connections_above_the_limit_wait_for_a_slot() {
+/// Two slots; a request for `/slow` takes a while.
+async fn two_slots() -> Running {
+    let slow = async || {
+        sleep(Duration::from_millis(400)).await;
+        "slow"
+    };
     let limits = ServerLimits { connections_max: 2, ..ServerLimits::default() };
-    let server = start_with(hello(), limits).await;
+    start_with(hello().route("/slow", get(slow)), limits).await
+}
+
+#[tokio::test]
+async fn a_connection_above_the_limit_takes_the_place_of_the_one_that_idled_longest() {
+    let server = two_slots().await;
     let mut first = Client::connect(server.address).await;
     let mut second = Client::connect(server.address).await;
     first.get("/").await;
     second.get("/").await;
+    first.get("/").await;
+    let mut third = Client::connect(server.address).await;
+    assert_eq!(third.get("/").await.text(), "hello");
+    assert!(second.closed_within(PATIENCE).await);
+    assert_eq!(first.get("/").await.text(), "hello", "it was of use since");
+}
 
+#[tokio::test]
+async fn a_connection_above_the_limit_waits_for_those_that_are_at_work() {
+    let server = two_slots().await;
+    let mut busy = [Client::connect(server.address).await, Client::connect(server.address).await];
+    for client in &mut busy {
+        client.send("GET /slow HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    }
+    sleep(Duration::from_millis(100)).await;
     let mut third = Client::connect(server.address).await;
     third.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
     let mut byte = [0; 1];
-    let waiting = timeout(Duration::from_millis(200), third.stream.peek(&mut byte)).await;
+    let waiting = timeout(Duration::from_millis(100), third.stream.peek(&mut byte)).await;
     assert!(waiting.is_err(), "served above the limit");
-    drop(first);
+    for client in &mut busy {
+        assert_eq!(client.answer().await.text(), "slow", "no answer is cut short");
+    }
     assert_eq!(third.answer().await.text(), "hello");
-    assert_eq!(second.get("/").await.text(), "hello");
+}
+
+#[tokio::test]
+async fn clients_that_only_connect_keep_nobody_away() {
+    let limits = ServerLimits { connections_max: 50, ..ServerLimits::default() };
+    let server = start_with(hello(), limits).await;
+    let mut client = Client::connect(server.address).await;
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        for _ in 0..40 {
+            idle.push(Client::connect(server.address).await);
+        }
+        assert_eq!(client.get("/").await.text(), "hello", "it is in use");
+    }
+    let mut late = Client::connect(server.address).await;
+    let asked = Instant::now();
+    assert_eq!(late.get("/").await.text(), "hello");
+    assert!(asked.elapsed() < Duration::from_secs(2), "took {:?}", asked.elapsed());
 }
 
 /// More than the socket buffers of both sides hold, with a flag that tells when it is let go.
