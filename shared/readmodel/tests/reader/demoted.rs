@@ -4,7 +4,8 @@ use crate::house::{House, NOBODY, eventually, reader};
 use rota_readmodel::{ReadModel, ReadModelConfig};
 use rota_schedule::{Bounds, Found, PageQuery, ReadError, ScheduleReader};
 use rota_testkit::postgres::Stop;
-use rota_testkit::{FaultProxy, Schedule, schedules};
+use rota_testkit::proxy::FaultProxy;
+use rota_testkit::{Schedule, schedules};
 
 /// How many entries the standby has.
 const HALF: usize = 6;

@@ -17,7 +17,7 @@ async fn writer_without_processes_sends_no_lookup_to_the_primary() {
     let (url, holder) = (house.primary_url(), Holder([2; 16]));
     let retired =
         Projection::take(&url, 1, "retired", holder, Address::new([2; 32])).await.unwrap();
-    retired.projection.heartbeat(Timestamp(RETIRED_AT), Timestamp(0), 1).await.unwrap();
+    retired.projection.heartbeat(Timestamp(RETIRED_AT), Timestamp(0), Some(1)).await.unwrap();
     house.replica.caught_up();
     let reader = house.reader();
     let entry = &usual.entries[5];
