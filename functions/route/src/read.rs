@@ -1,6 +1,5 @@
 //! GET: whoever has the schedule answers; best its owner, else any writer, for they read the same database.
 
-use crate::proxy::Passing;
 use crate::writers::Target;
 use crate::{RouteMode, RouteState, origin};
 use axum::extract::{Request, State};

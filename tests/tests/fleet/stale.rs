@@ -2,7 +2,7 @@
 
 use crate::town::{Machine, Town};
 use reqwest::redirect::Policy;
-use rota_schedule::ProcessId;
+use rota_schedule::{Directory as _, ProcessId};
 use rota_testkit::{RotaProcess, message, spawn};
 use rota_tests::{Book, post, rounds};
 use std::sync::Arc;

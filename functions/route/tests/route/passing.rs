@@ -1,7 +1,7 @@
 //! What is passed on: all of it, as it comes, and nothing that is only between two neighbours.
 
 use crate::site::{Site, whole};
-use crate::writer::{Writer, raw, write};
+use crate::writer::{raw, write};
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;

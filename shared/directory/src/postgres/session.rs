@@ -57,7 +57,7 @@ impl PostgresDirectory {
             let connection: &mut PgConnection = session.connection();
             match statement().fetch_all(connection).await {
                 Err(error) if is_of_the_connection(&error) && attempt < ATTEMPTS_MAX => {
-                    attempt += 1
+                    attempt += 1;
                 }
                 rows => return session.finish(rows),
             }

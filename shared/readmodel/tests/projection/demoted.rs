@@ -3,8 +3,8 @@
 
 use super::*;
 use rota_readmodel::{ModelError, Operator, is_of_the_connection};
-use rota_testkit::proxy::FaultProxy;
 use rota_testkit::postgres::PostgresOptions;
+use rota_testkit::proxy::FaultProxy;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::block_in_place;
 
