@@ -132,6 +132,11 @@ impl Schedule {
 /// Holds `reader`, which must contain `schedules` (made by [`schedules`]) and be told that [`user`]
 /// signs at block height 42, to everything that a [`ScheduleReader`] promises.
 pub async fn reader_suite(reader: &impl ScheduleReader, schedules: &[Schedule]) {
+    // Boxed: a reader's future is large.
+    Box::pin(judge(reader, schedules)).await;
+}
+
+async fn judge(reader: &impl ScheduleReader, schedules: &[Schedule]) {
     pages_are_cut_by_their_bounds(reader, &schedules[0]).await;
     pages_by_time_do_not_end_between_equals(reader, &schedules[1]).await;
     pages_end_at_the_byte_cap(reader, &schedules[3]).await;

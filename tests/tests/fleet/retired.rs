@@ -1,9 +1,9 @@
 //! Writers that are taken out of service for good, and their rows.
 
 use crate::town::Town;
+use rota_schedule::{Clock as _, SystemClock};
 use rota_testkit::Client;
 use rota_tests::fast_dir;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writer_is_removed_once_it_is_drained_and_stopped_and_may_come_back() {
@@ -42,10 +42,10 @@ async fn writer_is_removed_once_it_is_drained_and_stopped_and_may_come_back() {
 /// anything below that, though its clock is slower.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn first_process_of_a_writer_lies_above_what_others_have_promised() {
-    const AHEAD: u128 = 3_000;
+    const AHEAD: u64 = 3_000;
     let town = Town::new().await;
     let a = town.ready("a").await;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let now = SystemClock.now().0;
     town.sql(&format!(
         "INSERT INTO writers (name, term) VALUES ('fast', 1); \
          INSERT INTO writer_progress SELECT id, {}, 1, decode(repeat('00', 32), 'hex') \
@@ -54,6 +54,6 @@ async fn first_process_of_a_writer_lies_above_what_others_have_promised() {
     ));
     let process = town.spawned(&a, 1).await[0];
     let first = Client::new(&a.rota.url).get(&format!("/processes/{process}")).await.ok();
-    let timestamp = u128::from(first["timestamp"].as_u64().unwrap());
+    let timestamp = first["timestamp"].as_u64().unwrap();
     assert!(timestamp > now + AHEAD, "{timestamp} is not above {}", now + AHEAD);
 }

@@ -59,6 +59,7 @@ fn writer(dir: &TempDir, signer: Arc<Gated>) -> Writer {
     let parts = WriterParts {
         ledger: Ledger::open(dir.path(), LedgerOptions::default()).unwrap(),
         database: None,
+        cache: None,
         membership: None,
         signer,
         clock: Arc::new(SystemClock),

@@ -1,7 +1,7 @@
 //! Writers that are taken out.
 
 use crate::{holder, load, name, process};
-use rota_schedule::{Directory, DirectoryError, Removal, RoutePolicy};
+use rota_schedule::{Directory, DirectoryError, Removal, RoutePolicy, WriterName};
 use tokio::task::JoinSet;
 
 pub(crate) async fn writer_that_is_removed_is_gone_until_it_comes_back(
@@ -21,14 +21,20 @@ pub(crate) async fn writer_that_is_removed_is_gone_until_it_comes_back(
     assert_eq!(directory.take_lease(&name, holder(2), lease).await.unwrap(), None);
     assert_eq!(directory.remove_writer(&name, lease).await.unwrap(), Removal::Unknown);
 
-    directory.take_lease(&name, holder(3), None).await.unwrap().unwrap();
-    let back = directory.writer(&name).await.unwrap().unwrap();
-    assert_eq!((back.policy, back.processes), (RoutePolicy::default(), 0));
-    assert_eq!(directory.bind(process(1), &name).await.unwrap(), name);
+    writer_comes_back_anew(&directory, &name).await;
+    one_without_a_lease_is_removed(&directory, &policy).await;
+}
 
-    // One that takes no part in leases.
-    let listed = crate::name("listed");
-    directory.set_policy(&listed, &policy).await.unwrap();
+async fn writer_comes_back_anew(directory: &impl Directory, name: &WriterName) {
+    directory.take_lease(name, holder(3), None).await.unwrap().unwrap();
+    let back = directory.writer(name).await.unwrap().unwrap();
+    assert_eq!((back.policy, back.processes), (RoutePolicy::default(), 0));
+    assert_eq!(directory.bind(process(1), name).await.unwrap(), *name);
+}
+
+async fn one_without_a_lease_is_removed(directory: &impl Directory, policy: &RoutePolicy) {
+    let listed = name("listed");
+    directory.set_policy(&listed, policy).await.unwrap();
     assert_eq!(directory.remove_writer(&listed, None).await.unwrap(), Removal::Done);
     assert_eq!(directory.writer(&listed).await.unwrap(), None);
 }
