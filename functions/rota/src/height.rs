@@ -16,10 +16,9 @@ use tokio::time::timeout;
 const FIRST_HEIGHT_WAIT: Duration = Duration::from_secs(2);
 
 /// Settings of which each one means that others depend on this scheduler.
-const DEPENDED_ON: [&str; 8] = [
+const DEPENDED_ON: [&str; 7] = [
     "DATABASE_URL",
     "UPLOAD_NODE_URL",
-    "CACHE_URL",
     "GATEWAY_URL",
     "ARWEAVE_URL",
     "ARWEAVE_URL_LIST",

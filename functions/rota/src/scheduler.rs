@@ -46,8 +46,7 @@ pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
     let _failpoints = fail::FailScenario::setup();
     logs::init(settings.log_format, &settings.log_filter)?;
     notices::log(notices);
-    let files = OpenFiles::raise()?;
-    tracing::info!(open_files = files.max, shares = ?files.shares(), "files that may be open");
+    OpenFiles::raise()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.writer.cpus.max(ASYNC_THREADS_MIN))
         .enable_all()
@@ -64,7 +63,9 @@ pub(crate) fn run<F: Future<Output = anyhow::Result<()>>>(
 
 /// Listens where the settings say.
 pub(crate) fn bind(settings: &Settings) -> anyhow::Result<Server> {
-    let connections_max = OpenFiles::limit().shares().connections;
+    let files = OpenFiles::limit();
+    tracing::info!(open_files = files.max, shares = ?files.shares(), "files that may be open");
+    let connections_max = files.shares().connections;
     let limits = ServerLimits { drain: DRAIN, connections_max, ..ServerLimits::default() };
     Server::bind(settings.address, limits)
         .with_context(|| format!("cannot listen on {}", settings.address))
