@@ -3,12 +3,12 @@
 
 -- `body` is that hash where the bytes of an item lie apart from its row. A row from before has none: its bytes lie
 -- under the message's id, in `bodies` or in the archive, and stay there.
--- The constraint is not validated: rows from before have no `body`. Readers tell a hash from an item by its length,
+-- The constraint need not be validated: rows from before have no `body`. Readers tell a hash from an item by its length,
 -- so an item as short as a hash lies in its row.
 ALTER TABLE entries
     ADD COLUMN body bytea,
     ADD CONSTRAINT entries_body CHECK (
-        octet_length(body) = 32 AND message IS NULL AND message_length > 32) NOT VALID;
+        body IS NULL OR (octet_length(body) = 32 AND message IS NULL AND message_length > 32)) NOT VALID;
 
 CREATE TABLE bodies_by_hash (
     sha256 bytea PRIMARY KEY CHECK (octet_length(sha256) = 32),
