@@ -50,9 +50,11 @@ impl Site {
         wallet(kind).save_new(&path).unwrap();
         let gateway = StubGateway::start(HEIGHT).await;
         let bin = PathBuf::from(bin);
-        let process = run(&bin, dir.path(), &gateway, settings);
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let settings = settings.iter().map(own).collect();
+        let settings: Vec<_> = settings.iter().map(own).collect();
+        // On a thread of its own: the start waits for the gateway, which runs in this runtime.
+        let start = starting(&bin, dir.path(), &gateway, &settings);
+        let process = tokio::task::spawn_blocking(start).await.unwrap();
         Self { client: Client::new(&process.url), process, gateway, bin, dir, settings }
     }
 
@@ -60,9 +62,7 @@ impl Site {
     pub fn restart(&mut self) {
         self.process.signal("KILL");
         self.process.wait(crate::scheduler::STOP_MAX).unwrap();
-        let settings: Vec<_> =
-            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.process = run(&self.bin, self.dir.path(), &self.gateway, &settings);
+        self.process = starting(&self.bin, self.dir.path(), &self.gateway, &self.settings)();
         self.client = Client::new(&self.process.url);
     }
 
@@ -96,10 +96,19 @@ impl Site {
     }
 }
 
-fn run(bin: &Path, dir: &Path, gateway: &StubGateway, settings: &[(&str, &str)]) -> RotaProcess {
-    let around = gateway.settings();
-    let mut envs: Vec<(&str, &str)> =
-        around.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    envs.extend(settings);
-    RotaProcess::start(bin, dir, &envs)
+/// What starts the scheduler.
+fn starting(
+    bin: &Path,
+    dir: &Path,
+    gateway: &StubGateway,
+    settings: &[(String, String)],
+) -> impl FnOnce() -> RotaProcess + Send + use<> {
+    let around = gateway.settings().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let envs: Vec<(String, String)> = around.chain(settings.iter().cloned()).collect();
+    let (bin, dir) = (bin.to_owned(), dir.to_owned());
+    move || {
+        let envs: Vec<(&str, &str)> =
+            envs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        RotaProcess::start(&bin, &dir, &envs)
+    }
 }

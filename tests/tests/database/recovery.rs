@@ -135,11 +135,11 @@ async fn a_ledger_that_never_had_a_database_is_brought_there_whole() {
 /// Small items before and behind items of every size up to the limit.
 fn items_of_all_sizes(process: ProcessId) -> Vec<Item> {
     let head = message(process).data("").sign().bytes().len();
-    let sized = |bytes: usize| message(process).data(vec![b'x'; bytes - head]).sign();
+    let sized = |(fill, bytes): (u8, usize)| message(process).data(vec![fill; bytes - head]).sign();
     let sizes = [9 << 20, 4 << 20, 5 << 20, LARGEST, 3 << 20, LARGEST];
-    let mut items: Vec<Item> = sizes.into_iter().map(sized).collect();
-    items.insert(2, message(process).sign());
-    items.push(message(process).sign());
+    let mut items: Vec<Item> = (b'a'..).zip(sizes).map(sized).collect();
+    items.insert(2, message(process).data("small").sign());
+    items.push(message(process).data("last").sign());
     items
 }
 

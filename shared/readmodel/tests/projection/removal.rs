@@ -11,8 +11,7 @@ fn name(text: &str) -> WriterName {
 }
 
 async fn take_other(url: &DatabaseUrl) -> Taken {
-    let (holder, address) = (Holder([2; 16]), Address::new([2; 32]));
-    Projection::take(url, CONNECTIONS, OTHER, holder, address).await.unwrap()
+    Projection::take(url, CONNECTIONS, OTHER, Holder([2; 16]), WALLET).await.unwrap()
 }
 
 #[tokio::test]

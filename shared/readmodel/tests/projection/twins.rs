@@ -119,11 +119,11 @@ async fn schema_keeps_an_item_as_short_as_a_hash_in_its_row() {
     for (message, length, body) in
         [(none, 32, 32), (none, 0, 32), (none, 33, 31), (Some(&b"x"[..]), 33, 32)]
     {
-        let query = sqlx::query(INSERT).bind(length).bind(message).bind(vec![0; body]);
+        let query = sqlx::query(INSERT).bind(length).bind(message).bind(vec![0_u8; body]);
         let refused = query.execute(&pool).await.unwrap_err();
         let code = refused.as_database_error().and_then(|error| error.code().map(Into::into));
         assert_eq!(code, Some("23514".to_owned()), "{length} {body}: {refused}");
     }
-    let query = sqlx::query(INSERT).bind(33).bind(none).bind(vec![0; 32]);
+    let query = sqlx::query(INSERT).bind(33).bind(none).bind(vec![0_u8; 32]);
     query.execute(&pool).await.unwrap();
 }

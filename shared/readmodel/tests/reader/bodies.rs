@@ -9,7 +9,7 @@ use rota_schedule::{
 };
 use rota_testkit::{keyless, message, reader_suite, schedules};
 
-const PROCESS: ProcessId = ProcessId::new([1; 32]);
+const PROCESS: ProcessId = ProcessId::new([9; 32]);
 
 /// Entries whose items have one id, and contents of these lengths.
 fn twins(lengths: &[usize]) -> Vec<Entry> {
@@ -72,7 +72,7 @@ fn as_before(house: &House) {
     house.primary.sql(
         "rota",
         "INSERT INTO bodies SELECT message_id, bytes FROM entries \
-         JOIN bodies_by_hash ON sha256 = body; \
+         JOIN bodies_by_hash ON sha256 = body ON CONFLICT DO NOTHING; \
          UPDATE entries SET body = NULL; DELETE FROM bodies_by_hash",
     );
     house.replica.caught_up();

@@ -13,7 +13,7 @@ use rota_testkit::{Model, Schedule, reader_suite, schedules, user, whole_page};
 const AFTER_ALL: u64 = 10_000;
 /// How many entries of each schedule a replica has that has half of everything. The imported one is cut
 /// between equal timestamps; of the last one the place is missing where an item of the first lies earliest.
-const HALVES: [usize; 5] = [7, 6, 1, 4, 1];
+const HALVES: [usize; 6] = [7, 6, 1, 4, 1, 2];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_primary_alone_and_replicas_in_any_state_keep_the_contract() {

@@ -2,8 +2,8 @@
 
 use crate::house::House;
 use rota_schedule::{
-    AssignmentId, Bounds, Cursor, Entry, Found, MessageId, PageQuery, ProcessId, ScheduleReader,
-    Timestamp,
+    AssignmentId, Bounds, Cursor, Entry, Found, MessageId, PAGE_PART_BYTES_MAX, Page, PageQuery,
+    ProcessId, ScheduleReader, Timestamp,
 };
 use rota_testkit::{Model, Schedule, user};
 
@@ -202,7 +202,10 @@ impl Ask {
         Some(match self {
             Self::Find(id, process, query) => {
                 match reader.find(*id, *process, *query).await.ok()? {
-                    Some(Found::Page(page)) => Answer::Page(page.entries, page.has_next),
+                    Some(Found::Page(page)) => {
+                        let has_next = page.has_next;
+                        Answer::Page(all_parts(reader, *id, page).await?, has_next)
+                    }
                     Some(Found::Entry(entry)) => Answer::Entry(Some(entry)),
                     None => Answer::Entry(None),
                 }
@@ -212,6 +215,27 @@ impl Ask {
             Self::Process(process) => Answer::Entry(reader.process(*process).await.ok()?),
             Self::Raw(id) => Answer::Raw(reader.raw(*id).await.ok()?),
         })
+    }
+}
+
+/// The entries of a page with those of its further parts: one that ends between equal timestamps has such.
+async fn all_parts(
+    reader: &impl ScheduleReader,
+    process: [u8; 32],
+    page: Page,
+) -> Option<Vec<Entry>> {
+    let Page { mut entries, rest, .. } = page;
+    let Some(rest) = rest else { return Some(entries) };
+    loop {
+        let after = entries.last().unwrap().nonce;
+        if after >= rest.last {
+            return Some(entries);
+        }
+        let query = rest.query(after, PAGE_PART_BYTES_MAX);
+        match reader.find(process, None, query).await.ok()? {
+            Some(Found::Page(part)) => entries.extend(part.entries),
+            other => panic!("no part of a page but {other:?}"),
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! Writers that are dead or retired, and what their rows cost readers.
 
 use crate::house::House;
-use rota_ans104::Address;
 use rota_readmodel::{Holder, Projection};
 use rota_schedule::{Found, PageQuery, ProcessId, ScheduleReader as _, Timestamp};
-use rota_testkit::schedules;
+use rota_testkit::{schedules, user};
 
 /// Up to when the retired writer had promised anything: before every entry.
 const RETIRED_AT: u64 = 1;
@@ -15,8 +14,7 @@ async fn writer_without_processes_sends_no_lookup_to_the_primary() {
     let usual = schedules().swap_remove(0);
     house.commit(std::slice::from_ref(&usual), 100_000).await;
     let (url, holder) = (house.primary_url(), Holder([2; 16]));
-    let retired =
-        Projection::take(&url, 1, "retired", holder, Address::new([2; 32])).await.unwrap();
+    let retired = Projection::take(&url, 1, "retired", holder, user().address()).await.unwrap();
     retired.projection.heartbeat(Timestamp(RETIRED_AT), Timestamp(0), Some(1)).await.unwrap();
     house.replica.caught_up();
     let reader = house.reader();
