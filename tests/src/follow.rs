@@ -3,7 +3,7 @@
 use crate::{Book, Place, Schedule};
 use rota_ans104::{Item, ItemId};
 use rota_ledger::Ledger;
-use rota_schedule::{Assignment, Follower, ProcessId};
+use rota_schedule::{Assignment, Follower, ProcessId, Subject};
 use rota_wire::{ForeignEdge, ForeignPage};
 
 /// Entries asked for at once.
@@ -101,8 +101,12 @@ impl Following {
     ) -> Result<Place, String> {
         let process = self.schedule.process;
         self.follower.follow(assignment, message).map_err(|error| format!("{process}: {error}"))?;
-        let slot = Assignment::read(assignment).map_err(|error| error.to_string())?.slot;
-        let message = message.map_or_else(|| ItemId::from(process), Item::id).into();
+        let placed = Assignment::read(assignment).map_err(|error| error.to_string())?;
+        let Assignment { slot, subject } = placed;
+        let message = match subject {
+            Subject::Process => ItemId::from(process).into(),
+            Subject::Message(id) => id,
+        };
         let place = Place {
             nonce: slot.nonce,
             timestamp: slot.timestamp,

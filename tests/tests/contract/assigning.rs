@@ -92,7 +92,7 @@ async fn assigning_an_assignment_changes_no_answer_of_its_id() {
     }
     let there = site.client.get(&format!("/{id}?process-id={stranger}")).await;
     assert_eq!(tag(&there.ok(), "Message"), id, "where only the item is, that is found");
-    assert_eq!(there.header("cache-control"), Some("no-cache"));
+    assert_eq!(there.header("cache-control"), Some("private, no-cache"));
 }
 
 #[tokio::test]

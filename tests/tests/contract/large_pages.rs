@@ -16,8 +16,10 @@ const ADDED_BYTES_MAX: u64 = 64 << 20;
 /// Posts messages of so many bytes.
 async fn process_with(site: &Site, sizes: impl IntoIterator<Item = usize>) -> ProcessId {
     let process = site.spawned().await;
-    for size in sizes {
-        site.client.post(&message(process).data(vec![b'x'; size]).sign()).await.ok();
+    for (number, size) in sizes.into_iter().enumerate() {
+        // Equal ones would be one message.
+        let data = format!("{number:0size$}");
+        site.client.post(&message(process).data(data).sign()).await.ok();
     }
     process
 }

@@ -147,7 +147,7 @@ async fn pushed_messages_are_one_entry_per_content_and_process() {
     for item in &others {
         site.client.post(item).await.ok();
     }
-    assert_eq!(site.checked(process).await.len(), 2 + 5);
+    assert_eq!(site.checked(process).await.len(), 2 + 6);
     assert_eq!(site.checked(other).await.len(), 2);
 }
 
