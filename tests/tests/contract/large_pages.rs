@@ -18,7 +18,8 @@ async fn process_with(site: &Site, sizes: impl IntoIterator<Item = usize>) -> Pr
     let process = site.spawned().await;
     for (number, size) in sizes.into_iter().enumerate() {
         // Equal ones would be one message.
-        let data = format!("{number:0size$}");
+        let mut data = vec![b'x'; size];
+        data[..8].copy_from_slice(format!("{number:08}").as_bytes());
         site.client.post(&message(process).data(data).sign()).await.ok();
     }
     process
