@@ -8,6 +8,8 @@ use rota_wire::{ForeignEdge, ForeignPage};
 
 /// Entries asked for at once.
 const PAGE: usize = 500;
+/// Bytes asked for at once: a debug build takes its time for more.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Follows a schedule over HTTP, and writes into `book` that it was seen. Empty if the process is not
 /// known there.
@@ -23,7 +25,8 @@ pub async fn follow_http(
     let mut following = Following::new(process);
     let mut after = String::from("-1");
     loop {
-        let page = format!("{url}/{process}?from-nonce={after}&limit={PAGE}");
+        let query = format!("from-nonce={after}&limit={PAGE}&bytes-max={PAGE_BYTES}");
+        let page = format!("{url}/{process}?{query}");
         let answer = client.get(&page).send().await.map_err(|error| format!("{error:?}"))?;
         if answer.status() == 404 && following.schedule.places.is_empty() {
             return Ok(following.schedule);
