@@ -14,6 +14,8 @@ pub(crate) async fn site_over(schedule: &Schedule) -> Site {
     let store = |dir: &Path| {
         let ledger = Ledger::open(&dir.join("ledger"), LedgerOptions::default()).unwrap();
         append_schedules(&ledger, std::slice::from_ref(schedule));
+        // Whose ledger it is, else it counts as a standby's.
+        ledger.set_scheduler(wallet(WalletKind::Ed25519).address()).unwrap();
         ledger.close().unwrap();
     };
     Site::over(ROTA, WalletKind::Ed25519, &[], store).await
