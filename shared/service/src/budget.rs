@@ -10,7 +10,7 @@
 //!   request says of itself (`X-Forwarded-For`) is not asked: anybody may write it.
 //!
 //! Bytes stay counted for as long as they are in memory, whatever became of the connection: see
-//! [`BodyPermit::hold`].
+//! `BodyPermit::hold`.
 
 use bytes::Bytes;
 use std::collections::HashMap;
