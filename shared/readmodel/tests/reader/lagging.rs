@@ -2,7 +2,7 @@
 
 use crate::house::{House, NOBODY, Stopped, eventually};
 use rota_readmodel::{LeftOut, ReadModel, ReadModelConfig};
-use rota_schedule::{Bounds, Found, PageQuery, ScheduleReader};
+use rota_schedule::{Bounds, Found, PageQuery, ScheduleReader, Timestamp};
 use rota_testkit::schedules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,4 +110,21 @@ async fn a_replica_that_is_fresh_enough_answers_what_is_open_by_itself() {
     let reader = reader_at(100_000, second);
     assert_eq!(reader.latest(NOBODY).await.unwrap(), None);
     assert_eq!(reader.stats().fallbacks.not_found, 1, "who is not found may have come since");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lagging_replica_without_a_height_does_not_answer_for_the_primary() {
+    let house = House::new().await;
+    let schedules = schedules();
+    house.commit(&schedules, 5_000).await;
+    let closed = Timestamp(5_000);
+    house.writer.heartbeat(closed, Timestamp(0), Some(0)).await.unwrap();
+    house.replica.caught_up();
+    house.replica.pause();
+    house.close(5_000).await; // tells the primary a height
+    let reader = house.reader();
+    for process in [None, Some(schedules[0].process)] {
+        assert_eq!(house.replica_reader().scheduler(process).await.unwrap().block_height, 0);
+        assert_eq!(reader.scheduler(process).await.unwrap().block_height, 42);
+    }
 }
