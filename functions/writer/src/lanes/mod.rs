@@ -11,34 +11,32 @@
 
 mod duplicates;
 mod holds;
+mod outcome;
+mod placing;
 mod table;
 
 pub(crate) use holds::NotHeld;
 
 use crate::CacheQueue;
 use crate::WriterMetrics;
-use crate::database::{AckAfter, Database};
+use crate::database::Database;
 use crate::height::SignedHeight;
 use crate::stage::tell;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use holds::Holds;
 use parking_lot::Mutex;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use rota_ans104::Signer;
-use rota_ledger::{Append, Ledger, Upload};
-use rota_readmodel::Row;
-use rota_schedule::{
-    Admitted, Assignment, Clock, Committed, Entry, Head, ProcessId, Refusal, Slot, Subject,
-    Timestamp,
-};
+use rota_ledger::Ledger;
+use rota_schedule::{Admitted, Clock, Committed, Entry, Head, ProcessId, Timestamp};
 use rota_service::trace;
 use rota_wire::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use table::{Job, Reply, Staged, StagedContent, Table};
+use table::{Job, Table};
 use tokio::sync::oneshot;
 
 /// Items that may wait in one lane; the next one is told to come back (429).
@@ -220,14 +218,6 @@ impl Drop for Death<'_> {
     }
 }
 
-/// What a turn comes to.
-enum Placing {
-    /// The item has its entry already.
-    Known(Committed<Entry>),
-    /// It gets a new one after this head.
-    After(Option<Head>),
-}
-
 impl Shared {
     fn sign_for(self: &Arc<Self>, ready: &Receiver<Turn>, mut anchors: StdRng) {
         let _death = Death(self);
@@ -282,227 +272,8 @@ impl Shared {
         let _ = self.turns.send(Turn::Lane(process));
     }
 
-    /// The serial step: duplicate check, slot, one signature, hand-over to the ledger.
-    fn place(self: &Arc<Self>, job: Job, staged: Option<Head>, anchors: &mut StdRng) {
-        let Job { admitted, reply, .. } = job;
-        let Some(reply) = self.join_duplicate(&admitted, reply) else { return };
-        match self.placing(&admitted, staged) {
-            Ok(Placing::Known(entry)) => {
-                self.parts.metrics.repeated.inc();
-                let _ = reply.send(Ok(entry));
-            }
-            Ok(Placing::After(head)) => match self.sign(&admitted, head.as_ref(), anchors) {
-                Ok((entry, head)) => self.commit(&admitted, entry, head, reply),
-                Err(error) => drop(reply.send(Err(error))),
-            },
-            Err(error) => drop(reply.send(Err(error))),
-        }
-    }
-
-    fn placing(&self, admitted: &Admitted, staged: Option<Head>) -> Result<Placing, ApiError> {
-        let ledger = &self.parts.ledger;
-        if ledger.failure().is_some() {
-            return Err(ApiError::NotAccepting("a write to the ledger failed"));
-        }
-        if let Some(reason) = self.parts.database.as_ref().and_then(|it| it.projector.failure()) {
-            return Err(ApiError::NotAccepting(reason));
-        }
-        let process = &admitted.process;
-        if admitted.message.is_some()
-            && let Some(nonce) = ledger.place_of(process, &admitted.message_id).map_err(internal)?
-        {
-            // It is not staged, else it would have joined those who wait: so it is committed.
-            let entry = ledger.entry(process, nonce).map_err(internal)?;
-            return entry
-                .map(|entry| Placing::Known(Committed::by_store(entry)))
-                .ok_or_else(|| internal("an indexed entry is missing"));
-        }
-        if let Some(content) = &admitted.content
-            && let Some(nonce) = duplicates::place(ledger, process, content).map_err(internal)?
-        {
-            return Err(Refusal::Duplicate { nonce }.into());
-        }
-        let head = match staged {
-            Some(head) => Some(head),
-            None => ledger.head(process).map_err(internal)?,
-        };
-        match (admitted.subject, head) {
-            (Subject::Message(_), None) => Err(Refusal::ProcessUnknown(*process).into()),
-            (Subject::Process, Some(_)) => {
-                Err(internal("a process with a head has no entry of its own"))
-            }
-            (_, head) => Ok(Placing::After(head)),
-        }
-    }
-
-    fn sign(
-        &self,
-        admitted: &Admitted,
-        head: Option<&Head>,
-        anchors: &mut StdRng,
-    ) -> Result<(Entry, Head), ApiError> {
-        let height = self.parts.height.get().map_err(ApiError::NotAccepting)?;
-        let now = self.parts.clock.now();
-        // From here on the slot is in flight, so no heartbeat promises that it stays empty.
-        let slot =
-            self.table.lock().reserve(admitted.process, head, now, height).map_err(internal)?;
-        let signed = self.fill(&slot, admitted, anchors);
-        if signed.is_err() {
-            self.table.lock().give_back(&admitted.process);
-        }
-        signed
-    }
-
-    /// Signs the assignment that fills a slot: once (DUR-3).
-    fn fill(
-        &self,
-        slot: &Slot,
-        admitted: &Admitted,
-        anchors: &mut StdRng,
-    ) -> Result<(Entry, Head), ApiError> {
-        let parts = &self.parts;
-        let mut anchor = [0; 24];
-        anchors.fill_bytes(&mut anchor);
-        let draft = Assignment::draft(slot, admitted.subject, &admitted.exclude, anchor);
-        fail::fail_point!("writer::before_sign");
-        let since = Instant::now();
-        let assignment = draft.sign(parts.signer.as_ref()).map_err(internal)?;
-        let took = since.elapsed();
-        parts.metrics.sign.observe(took);
-        tell(trace::current(), "sign", since, &admitted.process, Some(slot.nonce));
-        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.signing_ns.fetch_add(took_ns, Ordering::Relaxed);
-        let assignment_id = assignment.id().into();
-        let entry = Entry {
-            nonce: slot.nonce,
-            timestamp: slot.timestamp,
-            assignment_id,
-            message_id: admitted.message_id,
-            assignment: assignment.bytes().clone(),
-            message: admitted.message.clone(),
-        };
-        Ok((entry, slot.head(assignment_id)))
-    }
-
-    /// Stages the entry and hands it to the ledger, which hands it on to the database if there is one.
-    fn commit(self: &Arc<Self>, admitted: &Admitted, entry: Entry, head: Head, reply: Reply) {
-        let (process, queued_at) = (admitted.process, entry.timestamp);
-        let content = admitted.content.map(|content| *content.key());
-        let staged = self.stage(admitted, &entry, head, reply);
-        fail::fail_point!("writer::signed");
-        let shared = self.clone();
-        let done = move |outcome: Result<Entry, _>| match outcome {
-            Ok(entry) => shared.stored(entry, staged),
-            Err(_) => {
-                shared.tell(staged, &Err(ApiError::OutcomeUnknown));
-                shared.land(&process);
-            }
-        };
-        let upload = match self.parts.database {
-            Some(_) => Upload::OnceConfirmed,
-            None => Upload::Now,
-        };
-        let append = Append { process, entry, head, content, queued_at, upload };
-        self.parts.ledger.append(append, Box::new(done));
-    }
-
-    fn stage(&self, admitted: &Admitted, entry: &Entry, head: Head, reply: Reply) -> Staged {
-        let process = admitted.process;
-        let content = admitted.content.map(|content| *content.key());
-        let posted = admitted.message.is_some().then_some(admitted.message_id);
-        let mut alone = Some(reply);
-        let mut table = self.table.lock();
-        let lane = table.lanes.entry(process).or_default();
-        lane.head = Some(head);
-        if let Some(id) = posted {
-            lane.staged.entry(id).or_default().extend(alone.take());
-        }
-        if let Some(content) = content {
-            let staged = StagedContent { nonce: entry.nonce, waiting: Vec::new() };
-            lane.contents.insert(content, staged);
-        }
-        let (trace, since) = (trace::current(), Instant::now());
-        Staged { process, posted, content, alone, trace, since }
-    }
-
-    /// The entry is durable in the ledger. Without a database that is the commit.
-    fn stored(self: &Arc<Self>, entry: Entry, staged: Staged) {
-        let (process, nonce, trace) = (staged.process, entry.nonce, staged.trace);
-        tell(trace, "commit", staged.since, &process, Some(nonce));
-        let Some(database) = &self.parts.database else {
-            let entry = Committed::by_store(entry);
-            self.show(process, &entry);
-            self.tell(staged, &Ok(entry));
-            return self.land(&process);
-        };
-        let row = Row { process, entry: entry.clone(), content: staged.content };
-        let (shared, since) = (self.clone(), Instant::now());
-        match database.ack_after {
-            AckAfter::Database => database.projector.submit(
-                row,
-                Box::new(move |committed| {
-                    tell(trace, "project", since, &process, Some(nonce));
-                    if let Some(entry) = &committed {
-                        shared.show(process, entry);
-                    }
-                    shared.tell(staged, &committed.ok_or(ApiError::OutcomeUnknown));
-                    shared.land(&process);
-                }),
-            ),
-            AckAfter::Disk => {
-                self.tell(staged, &Ok(Committed::by_store(entry)));
-                let landed = move |committed: Option<Committed<Entry>>| {
-                    if let Some(entry) = &committed {
-                        shared.show(process, entry);
-                    }
-                    shared.land(&process);
-                };
-                database.projector.submit(row, Box::new(landed));
-            }
-        }
-    }
-
-    /// Has a committed entry shown to the cache node, if there is one.
-    fn show(&self, process: ProcessId, entry: &Committed<Entry>) {
-        if let Some(cache) = &self.parts.cache {
-            cache.show(process, entry);
-        }
-    }
-
-    /// Tells everyone who waits for a staged entry, and forgets that it was staged.
-    fn tell(&self, staged: Staged, answer: &Answer) {
-        let Staged { process, posted, content, alone, .. } = staged;
-        let (mut waiting, mut duplicates) = (Vec::new(), None);
-        if let Some(lane) = self.table.lock().lanes.get_mut(&process) {
-            duplicates = content.and_then(|content| lane.contents.remove(&content));
-            waiting = posted.and_then(|id| lane.staged.remove(&id)).unwrap_or_default();
-        }
-        fail::fail_point!("writer::before_reply");
-        if let Some(StagedContent { nonce, waiting }) = duplicates {
-            let refused = ApiError::from(Refusal::Duplicate { nonce });
-            let refused = answer.as_ref().map_or(ApiError::OutcomeUnknown, |_| refused);
-            waiting.into_iter().for_each(|reply| drop(reply.send(Err(refused.clone()))));
-        }
-        for reply in waiting.into_iter().chain(alone) {
-            let _ = reply.send(answer.clone());
-        }
-    }
-
-    /// The oldest entry of a process that was in flight is so no more.
-    fn land(&self, process: &ProcessId) {
-        let mut table = self.table.lock();
-        table.land(process);
-        self.show_depth(&table);
-    }
-
     fn show_depth(&self, table: &Table) {
         self.parts.metrics.waiting.set(i64::try_from(table.waiting).unwrap_or(i64::MAX));
         self.parts.metrics.lanes.set(i64::try_from(table.lanes.len()).unwrap_or(i64::MAX));
     }
-}
-
-/// Logs what went wrong inside; the client learns only that it did.
-fn internal(error: impl std::fmt::Display) -> ApiError {
-    tracing::error!(%error, "an item could not be placed");
-    ApiError::Internal
 }
