@@ -1,5 +1,6 @@
 //! `POST /` (contract §3).
 
+use crate::owner::Whereabouts;
 use crate::writer::Writer;
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +18,9 @@ use std::time::Duration;
 const BODY_STALL_MAX: Duration = Duration::from_secs(10);
 /// A body that is not whole after this long is given up.
 const BODY_TOTAL_MAX: Duration = Duration::from_secs(60);
+
+/// How often an item is placed whose process goes to and fro between writers meanwhile.
+const PLACE_ATTEMPTS: usize = 3;
 
 /// The routes that write.
 pub fn router(writer: Writer) -> Router {
@@ -51,19 +55,26 @@ async fn submit(
     let query = query.as_deref();
     let peer = peer.map(|Extension(peer)| peer);
     let posted = receive(&writer, query, peer, &headers, body).await?;
-    match place(&writer, &posted).await {
-        Ok(receipt) => {
-            let json = HeaderValue::from_static("application/json");
-            Ok(([(header::CONTENT_TYPE, json)], rota_wire::receipt(&receipt)).into_response())
+    for _ in 0..PLACE_ATTEMPTS {
+        let process = match place(&writer, &posted).await {
+            Err(ApiError::Refused(Refusal::BoundElsewhere(process))) => process,
+            outcome => return Ok(reply(&outcome?)),
+        };
+        match writer.whereabouts(&process).await? {
+            Whereabouts::Here => {} // it moved back between the two questions
+            // Its writer answers in our place (contract §4).
+            Whereabouts::At(peer) => {
+                return writer.peers().pass_on(&peer, query, &headers, posted.body()).await;
+            }
+            Whereabouts::Nowhere => return Err(Refusal::BoundElsewhere(process).into()),
         }
-        // Its writer answers in our place (contract §4).
-        Err(ApiError::Refused(Refusal::BoundElsewhere(process))) => {
-            let peer = writer.elsewhere(&process).await;
-            let peer = peer.ok_or(Refusal::BoundElsewhere(process))?;
-            writer.peers().pass_on(&peer, query, &headers, posted.body()).await
-        }
-        Err(error) => Err(error),
     }
+    Err(ApiError::Moving)
+}
+
+fn reply(receipt: &Receipt) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], rota_wire::receipt(receipt)).into_response()
 }
 
 async fn receive(

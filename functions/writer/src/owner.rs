@@ -15,6 +15,16 @@ use tokio::time::{Instant, timeout_at};
 /// How long an item waits for a process that is on its way to another writer, or from one.
 const HOLD_MAX: Duration = Duration::from_secs(10);
 
+/// Where a process is that was another writer's a moment ago.
+pub(crate) enum Whereabouts {
+    /// It came here meanwhile.
+    Here,
+    /// Another writer of the directory has it.
+    At(Peer),
+    /// No writer of the directory has it.
+    Nowhere,
+}
+
 impl Writer {
     /// Whether a process is here, or on its way here. It is this writer's then.
     pub(crate) async fn has(&self, process: ProcessId) -> Result<bool, ApiError> {
@@ -86,19 +96,32 @@ impl Writer {
         }
     }
 
-    /// The writer of a process that is not this one's, if anybody can tell.
-    pub(crate) async fn elsewhere(&self, process: &ProcessId) -> Option<Peer> {
-        let (moves, membership) = (self.moves()?, self.membership()?);
-        let name: WriterName = match moves.owner(process).await.ok()? {
-            Some(owner) => owner.writer.parse().ok()?,
-            // Bound, and not spawned yet.
-            None => membership.directory.owner(*process).await.ok()??,
+    /// The writer of a process that was not this one's a moment ago.
+    ///
+    /// # Errors
+    /// Database or directory do not answer.
+    pub(crate) async fn whereabouts(&self, process: &ProcessId) -> Result<Whereabouts, ApiError> {
+        let (Some(moves), Some(membership)) = (self.moves(), self.membership()) else {
+            return Ok(Whereabouts::Nowhere);
         };
+        fail::fail_point!("writer::whereabouts");
+        let owner = moves.owner(process).await;
+        let owner = owner.map_err(|error| unanswered(&error, "the database"))?;
+        let name = match owner {
+            Some(owner) => owner.writer.parse::<WriterName>().ok(),
+            // Bound, and not spawned yet.
+            None => {
+                let owner = membership.directory.owner(*process).await;
+                owner.map_err(|error| unanswered(&error, "the directory"))?
+            }
+        };
+        let Some(name) = name else { return Ok(Whereabouts::Nowhere) };
         if name == membership.name {
-            return None;
+            return Ok(Whereabouts::Here);
         }
-        let url = membership.url_of(&name).await.ok()??;
-        Some(Peer { name, url })
+        let url = membership.url_of(&name).await;
+        let url = url.map_err(|error| unanswered(&error, "the directory"))?;
+        Ok(url.map_or(Whereabouts::Nowhere, |url| Whereabouts::At(Peer { name, url })))
     }
 
     fn knows(&self, process: &ProcessId) -> Result<bool, ApiError> {

@@ -164,9 +164,14 @@ impl Town {
     }
 }
 
-/// `[{"name": …, "value": …}]`.
+/// `[{"name": …, "value": …}]`. The stand-in leaves the keys of secrets as the template has them: `Name`.
 fn pairs(list: &Value, value: &str) -> Vec<(String, String)> {
-    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let text = |entry: &Value, key: &str| {
+        let (first, rest) = key.split_at(1);
+        let in_template = format!("{}{rest}", first.to_uppercase());
+        let given = entry.get(key).or_else(|| entry.get(in_template)).and_then(Value::as_str);
+        given.unwrap_or_else(|| panic!("no {key} in {entry}")).to_owned()
+    };
     let list = list.as_array().unwrap().iter();
     list.map(|entry| (text(entry, "name"), text(entry, value))).collect()
 }

@@ -88,17 +88,31 @@ async fn goes_on(site: &Site) {
     assert!(rota.stop_gently().success());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_stops_posts_and_nothing_else() {
-    let disk = match Disk::mount() {
-        Ok(disk) => disk,
-        Err(why) => return println!("skipped, cannot mount a small disk: {why}"),
-    };
+/// A small disk, if this machine lets one be mounted.
+fn small_disk() -> Option<Disk> {
+    match Disk::mount() {
+        Ok(disk) => Some(disk),
+        Err(why) => {
+            println!("skipped, cannot mount a small disk: {why}");
+            None
+        }
+    }
+}
+
+/// A scheduler with some entries on a disk with little room left, and the file that takes the rest of it.
+async fn nearly_full(disk: &Disk) -> (Site, RotaProcess, PathBuf) {
     let mut site = Site::in_dir(disk.0.path());
     let filler = disk.0.path().join("filler");
     let rota = site.start(&[]);
     site.fill(&rota, 2, 5).await;
     fs::write(&filler, vec![0; FILLER_BYTES]).unwrap();
+    (site, rota, filler)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_posts_and_nothing_else() {
+    let Some(disk) = small_disk() else { return };
+    let (site, rota, filler) = nearly_full(&disk).await;
     let (_, refused) = fill_up(&site, &rota).await;
     refuses_and_reads(&site, &rota, &refused).await;
     let _ = rota.logged_with("no space is left");
@@ -109,15 +123,8 @@ async fn a_full_disk_stops_posts_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_that_gets_room_again_needs_no_restart() {
-    let disk = match Disk::mount() {
-        Ok(disk) => disk,
-        Err(why) => return println!("skipped, cannot mount a small disk: {why}"),
-    };
-    let mut site = Site::in_dir(disk.0.path());
-    let filler = disk.0.path().join("filler");
-    let rota = site.start(&[]);
-    site.fill(&rota, 2, 5).await;
-    fs::write(&filler, vec![0; FILLER_BYTES]).unwrap();
+    let Some(disk) = small_disk() else { return };
+    let (site, rota, filler) = nearly_full(&disk).await;
     let (item, refused) = fill_up(&site, &rota).await;
     refuses_and_reads(&site, &rota, &refused).await;
     // A moment of a little room is not enough, and changes nothing.

@@ -27,24 +27,20 @@ WITH newest AS MATERIALIZED (
     FROM counted
 ), fitting AS MATERIALIZED (
     -- By lengths alone: no body beyond the cap is read or sent. Nearly always all fit, which is cheaper
-    -- to see than where it stops. Both sums are then the same one.
-    SELECT first, last, bytes, CASE WHEN bytes <= $7 THEN stop ELSE (
-            SELECT max(nonce) FROM (
-                SELECT nonce,
-                    sum(octet_length(assignment) + coalesce(message_length, 0))
-                        OVER (ORDER BY nonce) AS bytes
-                FROM entries WHERE process = $1 AND nonce BETWEEN first AND stop
-            ) AS sums WHERE bytes <= $7 OR nonce = first
-        ) END AS stop,
-        CASE WHEN bytes <= $9 THEN stop ELSE (
-            SELECT max(nonce) FROM (
-                SELECT nonce,
-                    sum(octet_length(assignment) + coalesce(message_length, 0))
-                        OVER (ORDER BY nonce) AS bytes
-                FROM entries WHERE process = $1 AND nonce BETWEEN first AND stop
-            ) AS sums WHERE bytes <= $9 OR nonce = first
-        ) END AS part_stop
-    FROM measured
+    -- to see than where it stops: then `cut` reads no row. Both sums are the same one.
+    SELECT first, last, bytes,
+        CASE WHEN bytes <= $7 THEN stop ELSE cut.whole END AS stop,
+        CASE WHEN bytes <= $9 THEN stop ELSE cut.part END AS part_stop
+    FROM measured CROSS JOIN LATERAL (
+        SELECT max(nonce) FILTER (WHERE summed <= $7 OR nonce = first) AS whole,
+            max(nonce) FILTER (WHERE summed <= $9 OR nonce = first) AS part
+        FROM (
+            SELECT nonce,
+                sum(octet_length(assignment) + coalesce(message_length, 0)) OVER (ORDER BY nonce) AS summed
+            FROM entries
+            WHERE process = $1 AND nonce BETWEEN first AND stop AND measured.bytes > least($7, $9)
+        ) AS sums
+    ) AS cut
 ), span AS MATERIALIZED (
     SELECT first, last, stop AS fitting_stop, part_stop, bytes,
         CASE WHEN $8 AND stop < last THEN least(last, coalesce((
