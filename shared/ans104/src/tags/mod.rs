@@ -149,14 +149,17 @@ fn put_len(out: &mut Vec<u8>, len: usize) {
     out.push(value as u8);
 }
 
+#[inline]
 fn check_name(len: u64) -> Result<usize, TagError> {
     within(len, TAG_NAME_BYTES_MAX).ok_or(TagError::NameTooLong { len })
 }
 
+#[inline]
 fn check_value(len: u64) -> Result<usize, TagError> {
     within(len, TAG_VALUE_BYTES_MAX).ok_or(TagError::ValueTooLong { len })
 }
 
+#[inline]
 fn within(len: u64, max: usize) -> Option<usize> {
     usize::try_from(len).ok().filter(|len| *len <= max)
 }
