@@ -64,9 +64,13 @@ impl Statement for Scheduler {
         rows.first().map(info).transpose()
     }
 
-    /// The address never changes, and a block height is as old as the replica, which `lag_max` bounds.
+    /// The address never changes, and a block height is as old as the replica, which `lag_max` bounds. Height 0 says
+    /// that the replica has seen none yet; the primary may have one, and no height goes back to 0.
     fn standing(&self, answer: &Self::Answer, _: &dyn Fn(Progress) -> bool) -> Standing {
-        if answer.is_some() { Standing::Final } else { Standing::Unknown }
+        match answer {
+            Some(info) if info.block_height > 0 => Standing::Final,
+            Some(_) | None => Standing::Unknown,
+        }
     }
 }
 

@@ -338,22 +338,12 @@ impl Inner {
     }
 
     async fn scheduler(&self, process: Option<ProcessId>) -> Result<SchedulerInfo, Failure> {
-        let mut info = match process {
-            Some(_) => self.ask(&Scheduler(process)).await?,
-            None => None,
-        };
-        if info.is_none() {
-            info = self.ask(&Scheduler(None)).await?;
-        }
-        let info = info.ok_or(Failure::NoWriter)?;
-        if info.block_height > 0 || self.sources.replicas.is_empty() {
+        if process.is_some()
+            && let Some(info) = self.ask(&Scheduler(process)).await?
+        {
             return Ok(info);
         }
-        // A replica may lie behind the writer's first height: clients would see the height go back to 0.
-        match self.sources.ask_primary(&Scheduler(process)).await {
-            Ok(Some(newer)) => Ok(newer),
-            Ok(None) | Err(_) => Ok(info),
-        }
+        self.ask(&Scheduler(None)).await?.ok_or(Failure::NoWriter)
     }
 }
 
