@@ -4,7 +4,7 @@ use crate::town::{Machine, Town};
 use reqwest::redirect::Policy;
 use rota_schedule::{Directory as _, ProcessId};
 use rota_testkit::{RotaProcess, message, spawn};
-use rota_tests::{Book, fast_dir, post, rounds};
+use rota_tests::{Book, post, rounds};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -137,11 +137,12 @@ async fn behind_stale_routers_no_client_notices_that_processes_move_to_and_fro()
     drop((a, b));
 }
 
+#[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn post_to_a_writer_that_gets_the_process_back_meanwhile_is_placed() {
     let town = Town::new().await;
     let slow = [("FAILPOINTS", "writer::whereabouts=1*sleep(3000)")];
-    let a = town.machine_with("a", fast_dir(), &slow);
+    let a = town.machine_with("a", rota_tests::fast_dir(), &slow);
     a.ready().await;
     let b = town.ready("b").await;
     let process = town.spawned(&a, 1).await[0];
