@@ -124,7 +124,10 @@ async fn lagging_replica_without_a_height_does_not_answer_for_the_primary() {
     house.close(5_000).await; // tells the primary a height
     let reader = house.reader();
     for process in [None, Some(schedules[0].process), Some(NOBODY)] {
-        assert!(house.replica_reader().scheduler(process).await.is_err(), "no height is known there");
+        assert!(
+            house.replica_reader().scheduler(process).await.is_err(),
+            "no height is known there"
+        );
         assert_eq!(reader.scheduler(process).await.unwrap().block_height, 42);
     }
 }
