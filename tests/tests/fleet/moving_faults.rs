@@ -1,7 +1,9 @@
 //! A move whose writers die, stand still, or have clocks that differ.
 
 use crate::town::{Town, until};
+#[cfg(feature = "failpoints")]
 use rota_readmodel::Ordered;
+#[cfg(feature = "failpoints")]
 use rota_tests::fast_dir;
 use std::time::Duration;
 use tokio::time::sleep;
